@@ -1,0 +1,92 @@
+"""The protocols: how a model may touch data, and what a model is. Read this first.
+
+A model never sees a row. It is handed something that is `Counts` and buys noisy answers from it; each answer is charged to a
+ledger before its noise is drawn, in one additive currency: rho = mu**2 / 2, where a step that is mu-Gaussian-DP costs rho.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+Attrs = tuple[str, ...]
+Codes = np.ndarray
+"""Integer codes, shape (rows, columns), in the order of `Counts.domain`."""
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and which fraction of the whole is behind us."""
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """A noisy contingency table.
+
+    Parameters
+    ----------
+    attrs : tuple of str
+    counts : ndarray of int64, one axis per attribute
+        Exact count plus discrete Gaussian noise; may be negative.
+    sigma : float
+        Standard deviation of the noise, in rows.
+    """
+
+    attrs: Attrs
+    counts: np.ndarray
+    sigma: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model's public guess of a contingency table, to be compared with the real one.
+
+    `estimate` holds non-negative whole counts, so that one row moves the L1 distance to the real table by at most one.
+    """
+
+    attrs: Attrs
+    estimate: np.ndarray
+
+
+class Counts(Protocol):
+    """Noisy counts over a private table. Implemented by `tabsynth.curator.table.PrivateTable`."""
+
+    @property
+    def domain(self) -> Mapping[str, int]:
+        """Number of codes of each column, in order. Public: from the schema, or bought."""
+
+    def left(self) -> float:
+        """Budget left, in rho."""
+
+    def measure(self, cliques: Sequence[Attrs], *, cost: float) -> list[Marginal]:
+        """Noisy contingency tables; each one costs `cost`."""
+
+    def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
+        """Noisy L1 distances, in rows, between each candidate's estimate and the real table; all together cost `cost`."""
+
+
+class Model(Protocol):
+    """What a synthesizer learned: already private, so anything may be done with it."""
+
+    total: float
+    """Noisy estimate of the number of rows it was fitted on."""
+
+    def sample(self, rows: int, rng: np.random.Generator) -> Codes:
+        """Draw synthetic rows."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What `load` needs: plain JSON data and arrays."""
+
+    @classmethod
+    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Model:
+        """Inverse of `state`."""
+
+
+class Synthesizer(Protocol):
+    """An algorithm with its public settings. Implemented by every class in `tabsynth.models.MODELS`."""
+
+    name: str
+
+    def fit(self, data: Counts, rng: np.random.Generator, progress: Progress) -> Model:
+        """Spend at most ``data.left()`` and return the fitted model."""

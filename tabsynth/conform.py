@@ -1,0 +1,147 @@
+"""Any table with the schema's columns -> the schema's types and public ranges, as an Ibis expression.
+
+What does not fit is clamped or counted as missing, as the schema says; it never stops anything, because whether a row fits is
+known only to the rows. Only operations that DuckDB, PostgreSQL and Spark agree on are used.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from tabsynth.schema import OTHER, Column, Schema
+from tabsynth.tables import Workspace, check_columns, redacted
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+_TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
+_EXACT = 2**52
+
+
+def conform(table: ibis.Table, schema: Schema) -> ibis.Table:
+    """The table with the schema's columns, types and ranges.
+
+    Integers become int64, floats float64, texts and identifiers string (int64 where the labels are whole numbers), dates date,
+    datetimes timestamp. Values outside their public range or list, or of the wrong type, are clamped or missing.
+
+    Raises
+    ------
+    SchemaError
+        If the columns are not the schema's.
+    """
+    check_columns(table.columns, schema)
+    return table.select(**{c.name: _bounded(_parsed(table[c.name], c), c) for c in schema.columns})
+
+
+def outside(table: ibis.Table, schema: Schema) -> ibis.Table:
+    """One row: for each modelled column, how many values `conform` changes or discards. Exact, so NOT private."""
+    counts = {}
+    for column in schema.modelled:
+        raw = table[column.name]
+        parsed = _parsed(raw, column)
+        changed = ~_bounded(parsed, column).identical_to(parsed) | (raw.notnull() & parsed.isnull())
+        counts[column.name] = changed.ifelse(1, 0).sum().fill_null(0)
+    return table.aggregate(**counts)
+
+
+def read(data: Any, schema: Schema) -> pd.DataFrame:
+    """A whole table in memory, conformed.
+
+    Returns
+    -------
+    DataFrame
+        integer -> Int64, float -> float64, categorical -> object, boolean -> boolean, date and datetime -> datetime64[s],
+        identifier -> object.
+    """
+    with Workspace() as workspace:
+        table = conform(workspace.open(data), schema)
+        with redacted("the data cannot be read to its end; check that the file is complete."):
+            frame = table.to_pyarrow().to_pandas(integer_object_nulls=True, date_as_object=False)
+    return as_types(frame, schema)
+
+
+def as_types(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Give each column of a conformed frame its pandas type (see `read`)."""
+    types = {"integer": "Int64", "float": "float64", "boolean": "boolean", "date": "datetime64[s]", "datetime": "datetime64[s]"}
+    columns = {c.name: frame[c.name].astype(types.get(c.kind, object)) for c in schema.columns}
+    for c in schema.columns:
+        if c.kind in ("categorical", "identifier"):
+            columns[c.name] = columns[c.name].where(columns[c.name].notna(), None)
+    return frame.assign(**columns)[list(schema.names)]
+
+
+def _parsed(raw: ibis.Column, column: Column) -> ibis.Column:
+    """The value in the column's type, or null where it has none."""
+    match column.kind:
+        case "integer":
+            return _whole(_number(raw))
+        case "float":
+            return _number(raw)
+        case "boolean":
+            text = raw.cast("string").lower()
+            return text.isin(_TRUE).ifelse(True, text.isin(_FALSE).ifelse(False, None))
+        case "date":
+            return _moment(raw).date()
+        case "datetime":
+            return _moment(raw).truncate("s")
+        case "categorical" if column.labels and isinstance(column.labels[0], int):
+            return _whole(_number(raw))
+    if raw.type().is_floating():
+        return _whole(_number(raw)).cast("string")
+    return raw.cast("string")
+
+
+def _bounded(value: ibis.Column, column: Column) -> ibis.Column:
+    """Clamp or discard what lies outside the public range or list; fill what may not be missing."""
+    import ibis
+
+    if column.kind == "categorical" and column.labels:
+        replacement = ibis.literal(OTHER) if column.outside == "other" else ibis.null(value.type())
+        value = ibis.ifelse(value.isin(column.labels) | value.isnull(), value, replacement)
+    elif column.numeric and column.minimum is not None:
+        low, high = (ibis.literal(b, type=value.type()) for b in (column.minimum, column.maximum))
+        below, above = (low, high) if column.outside == "clamp" else (ibis.null(value.type()),) * 2
+        value = ibis.cases((value < low, below), (value > high, above), else_=value)
+    if not column.nullable and (fill := _first(column)) is not None:
+        value = value.fill_null(ibis.literal(fill, type=value.type()))
+    return value
+
+
+def _first(column: Column) -> Any:
+    """What a missing value counts as where missing is not allowed; None if that is not known yet."""
+    if column.kind == "boolean":
+        return False
+    return column.labels[0] if column.labels else column.minimum
+
+
+def _number(raw: ibis.Column) -> ibis.Column:
+    import ibis
+
+    kind = raw.type()
+    if kind.is_boolean():
+        return raw.ifelse(1.0, 0.0)
+    if not (kind.is_numeric() or kind.is_string()):
+        return ibis.null("float64")
+    value = raw.cast("float64") if kind.is_numeric() else raw.try_cast("float64")
+    return ibis.ifelse(value.isnan(), None, value)
+
+
+def _whole(value: ibis.Column) -> ibis.Column:
+    """Whole numbers as int64; those beyond 2**52 (infinities too) become that bound, fractions null."""
+    import ibis
+
+    value = ibis.cases((value > _EXACT, float(_EXACT)), (value < -_EXACT, float(-_EXACT)), else_=value)
+    return ibis.ifelse(value == value.floor(), value, None).cast("int64")
+
+
+def _moment(raw: ibis.Column) -> ibis.Column:
+    import ibis
+
+    kind = raw.type()
+    if not (kind.is_temporal() or kind.is_string()) or kind.is_time():
+        return ibis.null("timestamp")
+    value = raw.cast("timestamp") if kind.is_temporal() else raw.try_cast("timestamp")
+    known = value.between(ibis.literal(dt.datetime(1, 1, 1)), ibis.literal(dt.datetime(9999, 12, 31, 23, 59, 59)))
+    return ibis.ifelse(known, value, None)

@@ -1,0 +1,167 @@
+"""Buy what the schema does not say: category lists, ranges, and bins for wide numeric columns.
+
+Ranges come from one noisy histogram over magnitudes (1, 2, 5, 10, ... of either sign). Bins come from a noisy tree (in the spirit of
+PrivTree: Zhang, Xiao and Xie, SIGMOD 2016): the range is cut into cells, those that hold much are cut again, down to single values,
+so heavy values stand alone and empty stretches cost nothing. Neighbouring cells are then grouped into bins of similar mass. All
+that happens after the noise is post-processing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabsynth.access import Marginal
+from tabsynth.codec import Bins, Codec, Labels, public_coder
+from tabsynth.curator.table import PrivateTable
+from tabsynth.schema import OTHER, Column
+
+FIRST, BRANCH = 64, 8
+SINGLE_ROUND = 128
+BINS = 32
+VIRTUAL_STEPS = 2**20
+SHARE, MOST = 0.03, 0.25
+"""Each column with something to buy gets this share of the budget, all together at most `MOST`."""
+
+
+def discover(table: PrivateTable) -> Codec:
+    """Buy what is missing and return the codec that the public and the bought facts make.
+
+    Spends at most `MOST` of the budget. Which columns need something, and in how many rounds, is public.
+    """
+    schema = table.schema
+    coders: dict[str, Labels | Bins | None] = {c.name: public_coder(c) for c in schema.modelled}
+    needy = [c for c in schema.modelled if coders[c.name] is None]
+    cost = table.left() * min(SHARE, MOST / len(needy)) if needy else 0.0
+    listed = [c for c in needy if c.kind == "categorical"]
+    for c in listed:
+        values = table.labels(c.name, cost=cost, failure=table.ledger.budget.failure / len(listed))
+        coders[c.name] = Labels((*values, OTHER) if c.outside == "other" else tuple(values) or (OTHER,), c.nullable)
+    coders |= _bins(table, {c.name: c for c in needy if c.numeric}, cost)
+    return Codec(schema, coders)
+
+
+@dataclass
+class _Tree:
+    """The cells of one column so far: from `start` up to but without `end`, in steps from `low`, with noisy counts."""
+
+    column: Column
+    low: float
+    step: float
+    start: np.ndarray
+    end: np.ndarray
+    count: np.ndarray
+    split: np.ndarray
+    rounds: int
+
+    def positions(self, at: np.ndarray) -> np.ndarray:
+        """Axis positions of step indices."""
+        position = self.low + at * self.step
+        return position if self.column.decimals is None else np.round(position, self.column.decimals)
+
+
+def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> dict[str, Bins]:
+    unknown = {name: magnitudes(c) for name, c in columns.items() if c.minimum is None}
+    spread = table.cells(unknown, cost=dict.fromkeys(unknown, cost / 4), note="range") if unknown else {}
+    trees = {}
+    for name, c in columns.items():
+        low, high = _span(unknown[name], spread[name]) if name in unknown else (c.to_axis(c.minimum), c.to_axis(c.maximum))
+        trees[name] = _root(c, low, high)
+    price = {name: cost * (0.75 if name in unknown else 1.0) / tree.rounds for name, tree in trees.items()}
+    for r in range(max((t.rounds for t in trees.values()), default=0)):
+        growing = {name: t for name, t in trees.items() if r < t.rounds and t.split.any()}
+        if not growing:
+            break
+        children = {name: _children(t, r) for name, t in growing.items()}
+        edges = {name: _inner_edges(growing[name], *pair) for name, pair in children.items()}
+        noisy = table.cells(edges, cost={name: price[name] for name in growing}, note=f"cells (round {r + 1})")
+        for name, tree in growing.items():
+            _grow(tree, *children[name], edges[name], noisy[name])
+    return {name: _group(tree) for name, tree in trees.items()}
+
+
+def magnitudes(column: Column) -> np.ndarray:
+    """Public edges that any column's range can be told by: years for dates, 1-2-5 steps of either sign for numbers."""
+    if column.kind in ("date", "datetime"):
+        return np.array([column.to_axis(_new_year(column, year)) for year in range(1850, 2151)])
+    lowest, highest = (0, 15) if column.kind == "integer" else (-6, 15)
+    positive = [m * 10.0**e for e in range(lowest, highest) for m in (1, 2, 5)]
+    return np.array([-p for p in reversed(positive)] + [0.0] + positive)
+
+
+def _new_year(column: Column, year: int) -> dt.date:
+    return dt.date(year, 1, 1) if column.kind == "date" else dt.datetime(year, 1, 1)
+
+
+def _span(edges: np.ndarray, noisy: Marginal) -> tuple[float, float]:
+    """From the lowest to the highest cell whose noisy count stands out; the fullest one where none does."""
+    inner = noisy.counts[1:-1]
+    full = np.flatnonzero(inner > noisy.sigma * math.sqrt(2 * math.log(20 * len(inner))))
+    first, last = (full[0], full[-1]) if len(full) else (np.argmax(inner),) * 2
+    return float(edges[first]), float(edges[last + 1])
+
+
+def _root(column: Column, low: float, high: float) -> _Tree:
+    """The whole range as one cell; a column without a step is cut into `VIRTUAL_STEPS`."""
+    step = column.step or (high - low) / VIRTUAL_STEPS or 1.0
+    size = round((high - low) / step) + 1 if column.step else VIRTUAL_STEPS
+    rounds = 1 if size <= SINGLE_ROUND else 1 + math.ceil(math.log(size / FIRST, BRANCH))
+    return _Tree(column, low, step, np.array([0]), np.array([size]), np.array([0]), np.array([True]), rounds)
+
+
+def _children(tree: _Tree, r: int) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends of the cells that cutting every cell marked `split` gives."""
+    starts, ends = [], []
+    for a, b in zip(tree.start[tree.split], tree.end[tree.split], strict=True):
+        parts = (b - a if b - a <= SINGLE_ROUND else FIRST) if r == 0 else min(BRANCH, b - a)
+        cuts = np.unique(a + np.arange(parts + 1) * (b - a) // parts)
+        starts.append(cuts[:-1])
+        ends.append(cuts[1:])
+    return np.concatenate(starts), np.concatenate(ends)
+
+
+def _inner_edges(tree: _Tree, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Edges of the cells, without the two ends of the range, so that whatever lies beyond those falls into the outer cells."""
+    cuts = np.unique(np.concatenate([start, end]))
+    return tree.positions(cuts[(cuts > tree.start.min()) & (cuts < tree.end.max())])
+
+
+def _grow(tree: _Tree, start: np.ndarray, end: np.ndarray, edges: np.ndarray, noisy: Marginal) -> None:
+    """Replace the split cells by their measured children and mark the heavy ones among those for the next round."""
+    cell = np.searchsorted(edges, tree.positions(start), side="right")
+    count, keep = noisy.counts[cell], ~tree.split
+    total = max(float(count.sum() + tree.count[keep].sum()), 1.0)
+    heavy = (count > max(3 * noisy.sigma, total / (4 * BINS))) & (end - start > 1)
+    tree.start, tree.end = np.concatenate([tree.start[keep], start]), np.concatenate([tree.end[keep], end])
+    tree.count = np.concatenate([tree.count[keep], count])
+    tree.split = np.concatenate([np.zeros(keep.sum(), dtype=bool), heavy])
+
+
+def _group(tree: _Tree) -> Bins:
+    """Group neighbouring cells into bins of about 1 / BINS of the mass each; a heavy single value is a bin of its own."""
+    order = np.argsort(tree.start)
+    start, end = tree.start[order], tree.end[order]
+    mass = nonnegative(tree.count[order])
+    enough = mass.sum() / BINS
+    starts, held = [0], 0.0
+    for i, m in enumerate(mass):
+        alone = m >= enough and end[i] - start[i] == 1
+        if i > starts[-1] and (alone or held >= enough):
+            starts.append(i)
+            held = 0.0
+        held += math.inf if alone else m
+    return Bins(tree.positions(np.append(start, end[-1])), np.array(starts), mass, tree.column.nullable)
+
+
+def nonnegative(noisy: np.ndarray) -> np.ndarray:
+    """The closest non-negative values with the same total (at least 1): a common amount taken off, the rest cut at zero."""
+    x = np.asarray(noisy, dtype=float)
+    total = max(x.sum(), 1.0)
+    descending = np.sort(x)[::-1]
+    excess = (np.cumsum(descending) - total) / np.arange(1, len(x) + 1)
+    last = np.flatnonzero(descending > excess)[-1]
+    return np.maximum(x - excess[last], 0.0)

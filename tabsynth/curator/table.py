@@ -1,0 +1,131 @@
+"""PrivateTable: the only door to the real rows. What comes out is noise, and is on the ledger before it is drawn.
+
+Neighbours differ by all rows of one unit (added or removed), at most ``schema.unit.max_rows`` = k of them, so a contingency table moves by
+at most k in L2 norm and an L1 distance by at most k. The noise is discrete Gaussian with variance (k / mu)**2 + LATTICE**2 for a step
+that is to be mu-Gaussian-DP. Why that is enough, exactly and in any number of dimensions: let Z be continuous Gaussian of standard deviation
+k / mu around the true integers, and draw from the discrete Gaussian of parameter LATTICE centred at Z. That is post-processing of
+Z, so mu-Gaussian-DP; and its distribution is the one used here up to a factor 1 +- 2 * exp(-2 pi**2 LATTICE**2) < 1 +- 1e-33 a value
+(Peikert, "An Efficient and Parallel Gaussian Sampler for Lattices", CRYPTO 2010, Theorem 3.1; by Poisson summation), which
+`ledger.SAFETY` covers many times over. The total number of rows is never an exact number anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tabsynth.access import Attrs, Candidate, Marginal
+from tabsynth.codec import Codec
+from tabsynth.curator.ledger import Ledger
+from tabsynth.curator.noise import discrete_gaussian
+from tabsynth.curator.source import Source
+from tabsynth.errors import Unaccounted
+from tabsynth.schema import Schema
+
+LATTICE = 2.0
+
+
+class PrivateTable:
+    """Implements `tabsynth.access.Counts` over real rows.
+
+    Parameters
+    ----------
+    data : DataFrame or path of a CSV or Parquet file
+    schema : Schema
+    ledger : Ledger
+        Pays for everything.
+    """
+
+    def __init__(self, data: Any, schema: Schema, ledger: Ledger) -> None:
+        self.schema = schema
+        self.ledger = ledger
+        self._source = Source(data, schema)
+        self._codec: Codec | None = None
+
+    def __enter__(self) -> PrivateTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._source.close()
+
+    def outside(self) -> dict[str, int]:
+        """Values the schema made the curator clamp or discard. Exact and NOT private: for the operator's terminal only."""
+        return self._source.outside()
+
+    @property
+    def domain(self) -> Mapping[str, int]:
+        """Number of codes of each modelled column."""
+        if self._codec is None:
+            raise Unaccounted("the table has no codes yet; call encode with a codec first.")
+        return self._codec.domain
+
+    def left(self) -> float:
+        """Budget left, in rho."""
+        return self.ledger.left()
+
+    def encode(self, codec: Codec) -> None:
+        """Fix the codes that `measure` and `score` count. The codec is made of public and bought facts."""
+        self._codec = codec
+        self._source.encode(codec)
+
+    def cells(self, edges: Mapping[str, np.ndarray], *, cost: Mapping[str, float], note: str) -> dict[str, Marginal]:
+        """Noisy histogram of each column's axis over the cells between sorted edges; ``cost[column]`` in rho each."""
+        sigmas = {name: self._charge(1, cost[name], f"{note} of {name}") for name in edges}
+        exact = self._source.cells(edges)
+        return {name: Marginal((name,), self._noisy(exact[name], sigmas[name]), sigmas[name]) for name in edges}
+
+    def labels(self, column: str, *, cost: float, failure: float) -> list[str]:
+        """Values of a categorical column, by partition selection: those whose noisy count passes a threshold, sorted.
+
+        A value held by one unit alone passes with probability at most `failure`: it has at most k rows, a unit has at most k such
+        values, and a discrete Gaussian exceeds t with probability at most exp(-t**2 / (2 sigma**2)) (Canonne et al. 2020, Lemma 9).
+        The rest of the answer is post-processing of a Gaussian histogram.
+        (Korolova et al., "Releasing Search Queries and Clicks Privately", WWW 2009, is the idea.)
+        """
+        sigma = self._charge(1, cost, f"categories of {column}", failure=failure)
+        k = self.schema.unit.max_rows
+        threshold = k + sigma * math.sqrt(2 * math.log(k / failure))
+        exact = self._source.labels(column)
+        noisy = self._noisy(np.array(list(exact.values()), dtype=np.int64), sigma)
+        return sorted(label for label, n in zip(exact, noisy, strict=True) if n > threshold)
+
+    def measure(self, cliques: Sequence[Attrs], *, cost: float) -> list[Marginal]:
+        """Noisy contingency tables, one pass over the rows; each costs `cost` rho."""
+        sigma = self._charge(len(cliques), cost, _tables(cliques))
+        exact = self._source.counts(cliques)
+        return [Marginal(clique, self._noisy(table, sigma), sigma) for clique, table in zip(cliques, exact, strict=True)]
+
+    def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
+        """Noisy L1 distance of each candidate's estimate to the real table, in rows; all together cost `cost` rho."""
+        for candidate in candidates:
+            if candidate.estimate.dtype.kind not in "iu":
+                raise Unaccounted(f"the estimate for {candidate.attrs} does not hold whole counts, so its distance is not accounted for.")
+        sigma = self._charge(len(candidates), cost / len(candidates), f"fit of {len(candidates)} tables")
+        exact = self._source.counts([c.attrs for c in candidates])
+        distances = [np.abs(table - c.estimate).sum() for table, c in zip(exact, candidates, strict=True)]
+        return self._noisy(np.array(distances, dtype=np.int64), sigma)
+
+    def _charge(self, answers: int, cost: float, note: str, *, failure: float = 0.0) -> float:
+        """Pay `cost` rho for each of `answers` answers and return the noise scale that this buys."""
+        from dp_accounting import GaussianDpEvent, SelfComposedDpEvent
+
+        if not cost > 0:
+            raise Unaccounted(f"{note!r} is offered rho {cost}; every answer costs something.")
+        ratio = 1 / math.sqrt(2 * cost)
+        event = GaussianDpEvent(ratio)
+        self.ledger.charge(event if answers == 1 else SelfComposedDpEvent(event, answers), note, failure=failure)
+        return math.hypot(ratio * self.schema.unit.max_rows, LATTICE) * (1 + 1e-12)
+
+    @staticmethod
+    def _noisy(exact: np.ndarray, sigma: float) -> np.ndarray:
+        return exact + discrete_gaussian(exact.shape, sigma)
+
+
+def _tables(cliques: Sequence[Attrs]) -> str:
+    ways = sorted({len(c) for c in cliques})
+    if len(cliques) == 1:
+        return f"table of {' x '.join(cliques[0])}"
+    return f"{len(cliques)} tables of {' or '.join(map(str, ways))} column{'s' if ways[-1] > 1 else ''}"

@@ -1,0 +1,204 @@
+"""Tables in and out: a DataFrame, CSV or Parquet file as an Ibis table on an embedded DuckDB, and back to a file.
+
+Nothing is inferred from values: a CSV file is read as text, every column, and its dialect is fixed (comma, double quotes, first line
+is the header, empty means missing; tab for ``.tsv``). Lines that do not parse are skipped, since what only the rows can tell must
+not stop a fit. Errors of the engine may quote values, so they are replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tabsynth.errors import DataError, SchemaError
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+    from tabsynth.schema import Schema
+
+EXTENSIONS = (".csv", ".tsv", ".parquet")
+
+
+class Workspace:
+    """An embedded DuckDB that leaves nothing behind: in memory, spilling to a private folder that goes with it."""
+
+    def __init__(self) -> None:
+        import ibis
+
+        self._folder = tempfile.TemporaryDirectory(prefix="tabsynth-")
+        self.connection = ibis.duckdb.connect(temp_directory=self._folder.name)
+        self.connection.raw_sql("SET enable_progress_bar = false; SET preserve_insertion_order = true")
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.connection.disconnect()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, data: Any) -> ibis.Table:
+        """A DataFrame, or the path of a CSV or Parquet file, as a lazy Ibis table.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, empty, of an unknown type or unreadable, or names a column twice.
+        """
+        import pandas as pd
+
+        if isinstance(data, pd.DataFrame):
+            return self._open_frame(data)
+        if not isinstance(data, str | os.PathLike):
+            raise DataError(f"the data is a {type(data).__name__}; give a DataFrame or the path of a {', '.join(EXTENSIONS)} file.")
+        path = Path(data)
+        if not path.is_file():
+            raise DataError(f"there is no file {path}; give the path of a {', '.join(EXTENSIONS)} file.")
+        if path.suffix.lower() not in EXTENSIONS:
+            raise DataError(f"{path.name} ends in {path.suffix or 'nothing'!r}; convert it to one of {', '.join(EXTENSIONS)}.")
+        if path.stat().st_size == 0:
+            raise DataError(f"{path.name} is empty; give a table with a header and at least one row.")
+        with redacted(f"{path.name} cannot be read as a {path.suffix[1:]} table; check that the file is complete and of that type."):
+            return self._open_parquet(path) if path.suffix.lower() == ".parquet" else self._open_csv(path)
+
+    def _open_frame(self, frame: pd.DataFrame) -> ibis.Table:
+        import pandas as pd
+
+        if not all(isinstance(name, str) for name in frame.columns):
+            raise DataError("the DataFrame has column names that are not text; rename them.")
+        _refuse_duplicates(list(frame.columns), "the DataFrame")
+        columns = {name: _plain(frame[name]) for name in frame.columns}
+        with redacted("the DataFrame holds values that cannot be read; convert its columns to numbers, texts or dates."):
+            import pyarrow as pa
+
+            arrow = pa.Table.from_pandas(pd.DataFrame(columns).reset_index(drop=True), preserve_index=False)
+            return self.connection.create_table(f"frame_{id(frame)}_{len(self.connection.list_tables())}", arrow, temp=True)
+
+    def _open_parquet(self, path: Path) -> ibis.Table:
+        import pyarrow.parquet as pq
+
+        _refuse_duplicates(pq.read_schema(path).names, path.name)
+        return self.connection.read_parquet(str(path))
+
+    def _open_csv(self, path: Path) -> ibis.Table:
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            names = next(csv.reader(lines, delimiter=delimiter), [])
+        _refuse_duplicates(names, path.name)
+        if not all(names):
+            raise DataError(f"the first line of {path.name} has an empty column name; the first line must name every column.")
+        return self.connection.read_csv(
+            str(path),
+            columns={name: "VARCHAR" for name in names},
+            header=True,
+            auto_detect=False,
+            delim=delimiter,
+            quote='"',
+            escape='"',
+            nullstr="",
+            ignore_errors=True,
+            null_padding=True,
+            strict_mode=False,
+        )
+
+
+def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
+    """Write a table as CSV or Parquet, by the extension; whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If the extension is unknown.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in EXTENSIONS:
+        raise DataError(f"{path.name} ends in {path.suffix or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}.")
+    dates = [c.name for c in schema.columns if c.kind == "date"]
+    out = frame.assign(**{name: frame[name].dt.date for name in dates})
+    with replacing(path) as partial:
+        if path.suffix.lower() == ".parquet":
+            out.to_parquet(partial, index=False)
+        else:
+            out.to_csv(partial, index=False, sep="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, and is removed when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def redacted(sentence: str) -> Iterator[None]:
+    """Replace an engine's error, which may quote values, by `sentence`."""
+    import duckdb
+    import ibis
+    import pyarrow as pa
+
+    try:
+        yield
+    except (duckdb.Error, ibis.IbisError, pa.ArrowException, UnicodeDecodeError, csv.Error, OverflowError) as error:
+        if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) and "space" in str(error).lower():
+            raise OSError(28, "no space left on device") from None
+        raise DataError(sentence) from None
+
+
+def check_columns(names: list[str] | tuple[str, ...], schema: Schema) -> None:
+    """Compare a table's columns with the schema's.
+
+    Raises
+    ------
+    SchemaError
+        If one has a column that the other does not.
+    """
+    if missing := [n for n in schema.names if n not in names]:
+        raise SchemaError(f"the data has no column {_some(missing)}, which schema {schema.name!r} describes; add it or remove it from the schema.")
+    if extra := [n for n in names if n not in schema.names]:
+        raise SchemaError(
+            f"the data has {_some(extra)}, which schema {schema.name!r} does not describe; describe it, drop it from the data, "
+            "or check that the first line names the columns."
+        )
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(n[:40]) for n in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _refuse_duplicates(names: list[str], what: str) -> None:
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise DataError(f"{what} names {_some(twice)} more than once; rename or drop the repeated column.")
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Mixed objects and categories as text, so that no engine has to guess a type from values."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if column.dtype != object:
+        return column
+    return column.map(lambda v: None if _missing(v) else str(v)).astype("string")
+
+
+def _missing(value: Any) -> bool:
+    import pandas as pd
+
+    flag = pd.isna(value)
+    return flag if isinstance(flag, bool) else False
