@@ -59,8 +59,11 @@ class Counts(Protocol):
     def left(self) -> float:
         """Budget left, in rho."""
 
-    def measure(self, cliques: Sequence[Attrs], *, cost: float) -> list[Marginal]:
-        """Noisy contingency tables; each one costs `cost`."""
+    def sigma(self, cost: float) -> float:
+        """Standard deviation, in rows, of the noise that `cost` buys."""
+
+    def measure(self, cliques: Sequence[Attrs], *, costs: Sequence[float]) -> list[Marginal]:
+        """Noisy contingency tables; each one for its own cost."""
 
     def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
         """Noisy L1 distances, in rows, between each candidate's estimate and the real table; all together cost `cost`."""

@@ -10,7 +10,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.schema import OTHER, Column, Schema
-from tabsynth.tables import Workspace, check_columns, redacted
+from tabsynth.tables import UNREADABLE, Workspace, check_columns, redacted
 
 if TYPE_CHECKING:
     import ibis
@@ -35,15 +35,22 @@ def conform(table: ibis.Table, schema: Schema) -> ibis.Table:
     return table.select(**{c.name: _bounded(_parsed(table[c.name], c), c) for c in schema.columns})
 
 
-def outside(table: ibis.Table, schema: Schema) -> ibis.Table:
-    """One row: for each modelled column, how many values `conform` changes or discards. Exact, so NOT private."""
+def outside(data: Any, schema: Schema) -> dict[str, int]:
+    """For each modelled column, how many values `conform` changes or discards.
+
+    Exact, so NOT private: for the operator's terminal, never for anything that is kept.
+    """
     counts = {}
-    for column in schema.modelled:
-        raw = table[column.name]
-        parsed = _parsed(raw, column)
-        changed = ~_bounded(parsed, column).identical_to(parsed) | (raw.notnull() & parsed.isnull())
-        counts[column.name] = changed.ifelse(1, 0).sum().fill_null(0)
-    return table.aggregate(**counts)
+    with Workspace() as workspace:
+        table = workspace.open(data)
+        check_columns(table.columns, schema)
+        for column in schema.modelled:
+            raw = table[column.name]
+            parsed = _parsed(raw, column)
+            changed = ~_bounded(parsed, column).identical_to(parsed) | (raw.notnull() & parsed.isnull())
+            counts[column.name] = changed.ifelse(1, 0).sum().fill_null(0)
+        with redacted(UNREADABLE):
+            return {name: int(n) for name, n in table.aggregate(**counts).to_pyarrow().to_pylist()[0].items()}
 
 
 def read(data: Any, schema: Schema) -> pd.DataFrame:
@@ -55,10 +62,13 @@ def read(data: Any, schema: Schema) -> pd.DataFrame:
         integer -> Int64, float -> float64, categorical -> object, boolean -> boolean, date and datetime -> datetime64[s],
         identifier -> object.
     """
+    import pandas as pd
+    import pyarrow as pa
+
     with Workspace() as workspace:
         table = conform(workspace.open(data), schema)
-        with redacted("the data cannot be read to its end; check that the file is complete."):
-            frame = table.to_pyarrow().to_pandas(integer_object_nulls=True, date_as_object=False)
+        with redacted(UNREADABLE):
+            frame = table.to_pyarrow().to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get)
     return as_types(frame, schema)
 
 

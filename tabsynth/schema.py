@@ -194,9 +194,11 @@ class Schema:
             raise SchemaError("this is not a schema: expected a mapping with 'name', 'columns' and, where it applies, 'unit'.")
         if unknown := sorted(map(str, set(data) - {"name", "description", "unit", "target", "columns"})):
             raise SchemaError(f"the schema has unknown entries {', '.join(unknown)}; known are name, description, unit, target, columns.")
-        unit, columns = data.get("unit") or {}, data["columns"]
+        unit, columns = data.get("unit", {}), data["columns"]
         if not isinstance(unit, Mapping) or set(unit) - {"key", "max_rows"}:
             raise SchemaError("unit must be a mapping with 'key' and 'max_rows'.")
+        if data.get("target") is not None:
+            _text(data["target"], "target")
         if not isinstance(columns, Mapping) or not columns:
             raise SchemaError("columns must be a mapping from column name to its description, with at least one column.")
         return cls(
@@ -241,6 +243,8 @@ def _loader():
         def construct_mapping(self, node, deep=False):
             seen = set()
             for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise yaml.constructor.ConstructorError(None, None, "a name must be plain text", key.start_mark)
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
                 seen.add(key.value)
@@ -260,7 +264,7 @@ def _is_int(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _column_to_dict(column: Column) -> dict[str, Any]:
@@ -290,6 +294,8 @@ def _column_from_dict(name: Any, spec: Any) -> Column:
     if unknown := sorted(map(str, set(spec) - _FIELDS)):
         raise SchemaError(f"column {name!r} has unknown entries {', '.join(unknown)}; known are {', '.join(sorted(_FIELDS))}.")
     fields = dict(spec)
+    if not fields.get("outside", "default"):
+        raise SchemaError(f"column {name!r}: outside is empty; leave it out or use one of {', '.join(OUTSIDE.get(spec['kind'], KINDS))}.")
     if "labels" in fields:
         if not isinstance(fields["labels"], list | tuple):
             raise SchemaError(f"column {name!r}: labels must be a list.")
@@ -351,7 +357,7 @@ def _check_range(c: Column, fail) -> None:
         fail(f"minimum {c.minimum!r} and maximum {c.maximum!r} must be {'finite numbers' if c.kind == 'float' else c.kind + ' values'}.")
     if not c.minimum <= c.maximum:
         fail(f"minimum {c.minimum} is above maximum {c.maximum}.")
-    if max(abs(c.to_axis(c.minimum)), abs(c.to_axis(c.maximum))) > 2**52:
+    if c.kind in ("integer", "float") and max(abs(c.minimum), abs(c.maximum)) > 2**52:
         fail("the range reaches beyond 2**52; rescale the column.")
 
 

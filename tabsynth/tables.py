@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tabsynth.schema import Schema
 
 EXTENSIONS = (".csv", ".tsv", ".parquet")
+UNREADABLE = "the data cannot be read to its end; check that the file is complete and of the type its name says."
 
 
 class Workspace:
@@ -120,9 +121,7 @@ def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
     DataError
         If the extension is unknown.
     """
-    path = Path(path)
-    if path.suffix.lower() not in EXTENSIONS:
-        raise DataError(f"{path.name} ends in {path.suffix or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}.")
+    path = check_extension(path)
     dates = [c.name for c in schema.columns if c.kind == "date"]
     out = frame.assign(**{name: frame[name].dt.date for name in dates})
     with replacing(path) as partial:
@@ -130,6 +129,14 @@ def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
             out.to_parquet(partial, index=False)
         else:
             out.to_csv(partial, index=False, sep="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")
+
+
+def check_extension(path: str | Path) -> Path:
+    """Refuse an output file whose extension does not name a format."""
+    path = Path(path)
+    if path.suffix.lower() not in EXTENSIONS:
+        raise DataError(f"{path.name} ends in {path.suffix or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}.")
+    return path
 
 
 @contextlib.contextmanager
@@ -192,7 +199,7 @@ def _plain(column: pd.Series) -> pd.Series:
 
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
-    if column.dtype != object:
+    if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) == "string":
         return column
     return column.map(lambda v: None if _missing(v) else str(v)).astype("string")
 

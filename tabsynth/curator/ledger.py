@@ -31,21 +31,26 @@ class Budget:
     ----------
     epsilon, delta : float
         The (epsilon, delta) that the whole fit will satisfy, for adding or removing one unit.
-    failure : float
+    failure_share : float
         The part of `delta` set aside for steps that fail to be private with a small probability (partition selection).
     """
 
     epsilon: float
     delta: float
-    failure: float = 0.0
+    failure_share: float = 0.0
 
     def __post_init__(self) -> None:
         if not (_is_number(self.epsilon) and 0 < self.epsilon < math.inf):
             raise OptionError(f"epsilon is {self.epsilon!r}; give a number above 0, usually between 0.1 and 10.")
         if not (_is_number(self.delta) and 1e-300 <= self.delta < 1):
             raise OptionError(f"delta is {self.delta!r}; give a number above 0 and below 1, well under one over the number of units: 1e-6, say.")
-        if not 0 <= self.failure < self.delta:
-            raise OptionError(f"failure is {self.failure!r}; give a number of at least 0 and below delta.")
+        if not 0 <= self.failure_share < 1:
+            raise OptionError(f"failure_share is {self.failure_share!r}; give a number from 0 to below 1.")
+
+    @property
+    def failure(self) -> float:
+        """The failure probability that may be spent."""
+        return self.delta * self.failure_share
 
     @property
     def rho(self) -> float:
@@ -57,16 +62,20 @@ class Budget:
 
 @dataclass(frozen=True)
 class Charge:
-    """One paid step: what for, the event, and its price in rho and in failure probability."""
+    """One paid step: what for, the event, and its failure probability."""
 
     note: str
-    event: str
-    rho: float
+    event: DpEvent
     failure: float
 
+    @property
+    def rho(self) -> float:
+        """Price of the event."""
+        return gaussian_rho(self.event)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for the card."""
-        return {"note": self.note, "event": self.event, "rho": self.rho, "delta": self.failure}
+        """Plain data for the card; `gaussians` lists (noise multiplier, number of times), enough to recompute the price."""
+        return {"note": self.note, "event": str(self.event), "gaussians": _gaussians(self.event), "rho": self.rho, "delta": self.failure}
 
 
 class Ledger:
@@ -135,7 +144,7 @@ class Ledger:
                 raise BudgetExceeded(f"{note!r} costs rho {rho:.6g} but only {self.left():.6g} is left; nothing was charged.")
             if not 0 <= failure <= self.failure_left() * (1 + SAFETY / 100):
                 raise BudgetExceeded(f"{note!r} needs delta {failure:.3g} but only {self.failure_left():.3g} is left; nothing was charged.")
-            self._charges.append(Charge(note, str(event), rho, failure))
+            self._charges.append(Charge(note, event, failure))
 
     def epsilon(self) -> float:
         """An upper bound on the epsilon spent so far, at the budget's delta."""
@@ -157,14 +166,19 @@ def gaussian_rho(event: DpEvent) -> float:
     Unaccounted
         For every other event.
     """
+    return math.fsum(times / (2 * multiplier**2) for multiplier, times in _gaussians(event))
+
+
+def _gaussians(event: DpEvent) -> list[tuple[float, int]]:
+    """The Gaussian steps of an event: noise multiplier, and how often."""
     from dp_accounting import ComposedDpEvent, GaussianDpEvent, SelfComposedDpEvent
 
     if isinstance(event, GaussianDpEvent) and event.noise_multiplier > 0:
-        return 0.5 / event.noise_multiplier**2
+        return [(event.noise_multiplier, 1)]
     if isinstance(event, SelfComposedDpEvent) and event.count >= 1:
-        return event.count * gaussian_rho(event.event)
+        return [(multiplier, times * event.count) for multiplier, times in _gaussians(event.event)]
     if isinstance(event, ComposedDpEvent) and event.events:
-        return math.fsum(map(gaussian_rho, event.events))
+        return [step for part in event.events for step in _gaussians(part)]
     raise Unaccounted(f"the ledger cannot account for {event}; it knows Gaussian steps and their compositions.")
 
 

@@ -14,16 +14,15 @@ import numpy as np
 
 from tabsynth.access import Attrs
 from tabsynth.codec import Codec, search
-from tabsynth.conform import conform, outside
+from tabsynth.conform import conform
 from tabsynth.curator._count import count
 from tabsynth.errors import DataError
 from tabsynth.schema import Schema
-from tabsynth.tables import Workspace, check_columns, redacted
+from tabsynth.tables import UNREADABLE, Workspace, check_columns, redacted
 
 if TYPE_CHECKING:
     import ibis
 
-_UNREADABLE = "the data cannot be read to its end; check that the file is complete and of the type its name says."
 _CHUNK = 1 << 16
 _RANK = "__tabsynth_rank"
 
@@ -48,10 +47,9 @@ class Source:
         try:
             raw = self._workspace.open(data)
             check_columns(raw.columns, schema)
-            with redacted(_UNREADABLE):
+            with redacted(UNREADABLE):
                 if raw.limit(1).count().execute() == 0:
                     raise DataError("the data has a header and no rows; give at least one row.")
-                self._raw = raw
                 self._rows = self._bounded(conform(raw, schema)).select(*(c.name for c in schema.modelled))
         except BaseException:
             self._workspace.close()
@@ -60,11 +58,6 @@ class Source:
     def close(self) -> None:
         """Forget the rows."""
         self._workspace.close()
-
-    def outside(self) -> dict[str, int]:
-        """For each modelled column, how many values were clamped or counted as missing or OTHER. NOT private."""
-        with redacted(_UNREADABLE):
-            return {name: int(n) for name, n in outside(self._raw, self.schema).to_pyarrow().to_pylist()[0].items()}
 
     def cells(self, edges: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Histogram of each column over the cells between sorted edges.
@@ -81,13 +74,13 @@ class Source:
 
     def labels(self, column: str) -> dict[str, int]:
         """How often each value of a categorical column occurs; values that do not occur are not there."""
-        with redacted(_UNREADABLE):
+        with redacted(UNREADABLE):
             grouped = self._rows.filter(self._rows[column].notnull()).group_by(value=self._rows[column]).aggregate(n=lambda t: t.count())
             return {row["value"]: row["n"] for row in grouped.to_pyarrow().to_pylist()}
 
     def encode(self, codec: Codec) -> None:
         """Encode all rows once; `counts` answers from the codes."""
-        with redacted(_UNREADABLE):
+        with redacted(UNREADABLE):
             self._codes = self._workspace.connection.create_table("codes", codec.encode(self._rows), temp=True, overwrite=True)
         self._domain = codec.domain
 
@@ -110,7 +103,7 @@ class Source:
         secret = secrets.token_hex(16)
         content = ibis.literal(secret)
         for name in rows.columns:
-            content = content + "|" + rows[name].cast("string").fill_null("\x00")
+            content = content + "|" + rows[name].cast("string").fill_null("null")
         rank = ibis.row_number().over(group_by=rows[key], order_by=content.hexdigest("sha256"))
         kept = rows.filter(rows[key].notnull()).mutate(**{_RANK: rank})
         kept = kept.filter(kept[_RANK] < self.schema.unit.max_rows).drop(_RANK)
@@ -118,7 +111,7 @@ class Source:
 
     def _count(self, codes: ibis.Table, domain: Mapping[str, int], cliques: Sequence[Attrs]) -> list[np.ndarray]:
         names = list(codes.columns)
-        with redacted(_UNREADABLE):
+        with redacted(UNREADABLE):
             batches = codes.to_pyarrow_batches(chunk_size=_CHUNK)
             return count(
                 (np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns]) for batch in batches if batch.num_rows),

@@ -51,10 +51,6 @@ class PrivateTable:
     def __exit__(self, *_: object) -> None:
         self._source.close()
 
-    def outside(self) -> dict[str, int]:
-        """Values the schema made the curator clamp or discard. Exact and NOT private: for the operator's terminal only."""
-        return self._source.outside()
-
     @property
     def domain(self) -> Mapping[str, int]:
         """Number of codes of each modelled column."""
@@ -65,6 +61,10 @@ class PrivateTable:
     def left(self) -> float:
         """Budget left, in rho."""
         return self.ledger.left()
+
+    def sigma(self, cost: float) -> float:
+        """Standard deviation, in rows, of the noise that `cost` rho buys; rounded up."""
+        return math.hypot(self.schema.unit.max_rows / math.sqrt(2 * cost), LATTICE) * (1 + 1e-12)
 
     def encode(self, codec: Codec) -> None:
         """Fix the codes that `measure` and `score` count. The codec is made of public and bought facts."""
@@ -92,11 +92,11 @@ class PrivateTable:
         noisy = self._noisy(np.array(list(exact.values()), dtype=np.int64), sigma)
         return sorted(label for label, n in zip(exact, noisy, strict=True) if n > threshold)
 
-    def measure(self, cliques: Sequence[Attrs], *, cost: float) -> list[Marginal]:
-        """Noisy contingency tables, one pass over the rows; each costs `cost` rho."""
-        sigma = self._charge(len(cliques), cost, _tables(cliques))
+    def measure(self, cliques: Sequence[Attrs], *, costs: Sequence[float]) -> list[Marginal]:
+        """Noisy contingency tables, one pass over the rows; each costs its own rho."""
+        sigmas = [self._charge(1, cost, f"table of {' x '.join(clique)}") for clique, cost in zip(cliques, costs, strict=True)]
         exact = self._source.counts(cliques)
-        return [Marginal(clique, self._noisy(table, sigma), sigma) for clique, table in zip(cliques, exact, strict=True)]
+        return [Marginal(clique, self._noisy(table, sigma), sigma) for clique, table, sigma in zip(cliques, exact, sigmas, strict=True)]
 
     def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
         """Noisy L1 distance of each candidate's estimate to the real table, in rows; all together cost `cost` rho."""
@@ -114,18 +114,11 @@ class PrivateTable:
 
         if not cost > 0:
             raise Unaccounted(f"{note!r} is offered rho {cost}; every answer costs something.")
-        ratio = 1 / math.sqrt(2 * cost)
-        event = GaussianDpEvent(ratio)
+        event = GaussianDpEvent(1 / math.sqrt(2 * cost))
         self.ledger.charge(event if answers == 1 else SelfComposedDpEvent(event, answers), note, failure=failure)
-        return math.hypot(ratio * self.schema.unit.max_rows, LATTICE) * (1 + 1e-12)
+        return self.sigma(cost)
 
     @staticmethod
     def _noisy(exact: np.ndarray, sigma: float) -> np.ndarray:
         return exact + discrete_gaussian(exact.shape, sigma)
 
-
-def _tables(cliques: Sequence[Attrs]) -> str:
-    ways = sorted({len(c) for c in cliques})
-    if len(cliques) == 1:
-        return f"table of {' x '.join(cliques[0])}"
-    return f"{len(cliques)} tables of {' or '.join(map(str, ways))} column{'s' if ways[-1] > 1 else ''}"

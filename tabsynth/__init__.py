@@ -1,0 +1,9 @@
+"""Synthetic tables with a differential-privacy guarantee that is kept and a leakage report that can be checked."""
+
+from tabsynth.errors import TabsynthError
+from tabsynth.fit import fit
+from tabsynth.pipeline import evaluate
+from tabsynth.release import Release
+from tabsynth.schema import Column, Schema, Unit
+
+__all__ = ["Column", "Release", "Schema", "TabsynthError", "Unit", "evaluate", "fit"]

@@ -1,0 +1,5 @@
+"""`python -m tabsynth`."""
+
+from tabsynth.cli import main
+
+main()

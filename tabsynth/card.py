@@ -1,0 +1,118 @@
+"""The card: what a release is, what privacy was spent on what, and how to check it. Plain JSON, all of it public."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from tabsynth.codec import EXACT_VALUES, Codec, Labels
+from tabsynth.schema import Schema
+
+if TYPE_CHECKING:
+    from tabsynth.curator.ledger import Ledger
+
+FORMAT, VERSION = "tabsynth.card", 1
+_PACKAGES = ("numpy", "pandas", "duckdb", "ibis-framework", "dp-accounting", "mbi", "jax", "scikit-learn")
+LIMITS = (
+    "The guarantee covers the rows the model was fitted on, for the unit of privacy named here and at most max_rows rows of it. "
+    "What the schema states as public (names, ranges, lists) is not protected.",
+    "It bounds what a release adds to what can be learned about one unit. It does not stop conclusions that hold for the whole "
+    "population, and it does not cover people who influence several units.",
+    "Several releases from the same people add up: their epsilons must be taken together.",
+    "Relations that the model does not contain are lost. Rare values and unusual combinations are drowned in noise on purpose.",
+    "Where a unit has more than max_rows rows, a random choice of them is used, so such units weigh less than in the full table.",
+    "Synthetic rows stand alone: rows of one unit are not linked with each other, and identifiers are newly minted.",
+)
+
+
+def guarantee(ledger: Ledger, schema: Schema) -> dict[str, Any]:
+    """What the ledger proves, in numbers and in a sentence."""
+    delta, unit = ledger.budget.delta, schema.unit
+    epsilon = min(math.ceil(ledger.epsilon() * 1e6) / 1e6, ledger.budget.epsilon)
+    whom = f"all rows that share one {unit.key} (at most {unit.max_rows} of them are used)" if unit.key else "any one row"
+    return {
+        "private": True,
+        "epsilon": epsilon,
+        "epsilon_budget": ledger.budget.epsilon,
+        "delta": delta,
+        "unit": {"key": unit.key, "max_rows": unit.max_rows},
+        "neighbours": "add or remove one unit",
+        "mu": (2 * ledger.spent()) ** 0.5,
+        "rho": ledger.spent(),
+        "statement": f"Adding or removing {whom} changes the probability of any outcome by a factor of at most exp({epsilon:.4g}), "
+        f"except with probability {delta:g}.",
+    }
+
+
+def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of a fitted model.
+
+    Parameters
+    ----------
+    schema : Schema
+    ledger : Ledger
+    codec : Codec
+    model : mapping
+        Name, how it was chosen, seed and settings.
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "created": now(),
+        "tabsynth": version(),
+        "schema": schema.to_dict(),
+        "fingerprint": schema.fingerprint,
+        "guarantee": guarantee(ledger, schema),
+        "ledger": {
+            "budget_rho": ledger.budget.rho,
+            "spent_rho": ledger.spent(),
+            "failure_delta": ledger.budget.failure,
+            "charges": [c.to_dict() for c in ledger.charges],
+        },
+        "model": dict(model),
+        "bought": _bought(codec),
+        "noise": "exact discrete Gaussian from the operating system's randomness",
+        "environment": environment(),
+        "limits": list(LIMITS),
+    }
+
+
+def environment() -> dict[str, str]:
+    """Versions of what computed this."""
+    return {"python": platform.python_version(), "system": platform.system()} | _versions(_PACKAGES)
+
+
+def version() -> str:
+    """Version of tabsynth."""
+    return metadata.version("tabsynth")
+
+
+def now() -> str:
+    """The time, in UTC, to the second."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _bought(codec: Codec) -> list[dict[str, Any]]:
+    """The columns whose coding was paid for."""
+    out = []
+    for c in codec.schema.modelled:
+        coder = codec.coders[c.name]
+        if isinstance(coder, Labels) and c.discover:
+            out.append({"column": c.name, "what": "categories", "size": len(coder.values)})
+        elif not isinstance(coder, Labels) and (c.discover or len(coder.mass) > EXACT_VALUES):
+            out.append({"column": c.name, "what": "range and bins" if c.discover else "bins", "size": len(coder.starts)})
+    return out

@@ -1,0 +1,43 @@
+"""The demonstration: real patients and real transactions, two releases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabsynth import demo_data, pipeline
+from tabsynth.access import Progress
+from tabsynth.schema import Schema
+
+
+@dataclass(frozen=True)
+class Story:
+    """One demo release: what is said about it, its schema and its budget."""
+
+    about: str
+    schema: str
+    epsilon: float
+
+
+STORIES = {
+    "patients": Story(
+        "Patients: RAND Health Insurance Experiment, 20,190 person-years. Privacy for each row, epsilon 1.", "randhie.yaml", 1.0
+    ),
+    "transactions": Story(
+        "Transactions: The Complete Journey, groceries of 2,469 households. Privacy for each household, epsilon 2.", "completejourney.yaml", 2.0
+    ),
+}
+
+
+def run(name: str, out: Path, *, progress: Progress) -> dict[str, Any]:
+    """Make the release `name` in the folder `out`, replacing an earlier one; return its card."""
+    story = STORIES[name]
+    data = {"patients": demo_data.patients, "transactions": demo_data.transactions}[name]()
+    return pipeline.release(data, Schema.load(schemas() / story.schema), out, epsilon=story.epsilon, force=True, progress=progress)
+
+
+def schemas() -> Path:
+    """The folder of demo schemas: inside an installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "schemas"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "schemas"

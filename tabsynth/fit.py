@@ -1,0 +1,122 @@
+"""The one door that joins the curator and a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabsynth.access import Progress
+from tabsynth.card import card
+from tabsynth.errors import OptionError
+from tabsynth.models import choose, synthesizer
+from tabsynth.release import Release, check_rows, check_seed
+from tabsynth.schema import Schema
+
+FAILURE_SHARE = 0.1
+"""Part of delta set aside for partition selection where the schema has category lists to buy."""
+
+
+def fit(
+    data: Any,
+    schema: Schema | str | Path,
+    *,
+    epsilon: float,
+    delta: float = 1e-6,
+    model: str = "auto",
+    target: str | None = None,
+    seed: int = 0,
+    progress: Progress = lambda _what, _done: None,
+) -> Release:
+    """Fit a private generator to a sensitive table.
+
+    Parameters
+    ----------
+    data : DataFrame or path of a CSV or Parquet file
+        At least one row, with the schema's columns.
+    schema : Schema or path of a YAML file
+        What is public about the table.
+    epsilon, delta : float
+        The guarantee to keep.
+    model : str
+        ``auto`` or a name in `tabsynth.models.MODELS`.
+    target : str, optional
+        The column whose relations matter most; the schema's target by default.
+    seed : int
+        For the model's own random choices. The privacy noise comes from the operating system and has no seed.
+    progress : callable, optional
+        Told the step and the fraction done.
+
+    Returns
+    -------
+    Release
+
+    Raises
+    ------
+    OptionError, SchemaError, DataError
+        If an argument, the schema or the table cannot be used.
+
+    Notes
+    -----
+    Guarantee: the release is (epsilon, delta)-differentially private for adding or removing all rows of one unit, as
+    ``release.card["guarantee"]`` states. Whatever the rows hold, the fit runs.
+    """
+    from tabsynth.curator.discover import discover
+    from tabsynth.curator.ledger import Budget, Ledger
+    from tabsynth.curator.table import PrivateTable
+
+    schema = schema if isinstance(schema, Schema) else Schema.load(schema)
+    target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=None, target=target, seed=seed)
+    name, chosen = plan(schema, model)
+    buys_lists = any(c.discover and c.kind == "categorical" for c in schema.columns)
+    ledger = Ledger(Budget(epsilon, delta, FAILURE_SHARE if buys_lists else 0.0))
+    algorithm = synthesizer(name, target)
+
+    progress("reading", 0.0)
+    with PrivateTable(data, schema, ledger) as table:
+        progress("buying ranges, bins and lists", 0.05)
+        codec = discover(table)
+        progress("encoding", 0.2)
+        table.encode(codec)
+        fitted = algorithm.fit(table, np.random.default_rng(seed), lambda what, done: progress(what, 0.25 + 0.75 * done))
+    progress("done", 1.0)
+    settings = {k: v for k, v in dataclasses.asdict(algorithm).items() if k != "name"}
+    return Release(codec, fitted, card(schema, ledger, codec, {"name": name, "chosen": chosen, "seed": seed, "settings": settings}))
+
+
+def plan(schema: Schema, model: str) -> tuple[str, str]:
+    """The model that will be used and how it was chosen, before any row is read.
+
+    Raises
+    ------
+    OptionError
+        If there is no such model.
+    """
+    if model == "auto":
+        name, why = choose(len(schema.modelled))
+        return name, f"auto: {why}"
+    synthesizer(model, None)
+    return model, "asked for"
+
+
+def check_options(
+    schema: Schema, *, epsilon: Any, delta: Any, model: str, rows: Any, target: str | None, seed: Any
+) -> str | None:
+    """Refuse arguments out of their range before any work is done; return the column to predict (the schema's by default).
+
+    Raises
+    ------
+    OptionError
+        With one sentence on what is allowed.
+    """
+    from tabsynth.curator.ledger import Budget
+
+    Budget(epsilon, delta)
+    plan(schema, model)
+    check_rows(rows)
+    check_seed(seed)
+    if target is not None and target not in {c.name for c in schema.modelled}:
+        raise OptionError(f"target is {target!r}; name one of the columns {', '.join(c.name for c in schema.modelled)}.")
+    return target if target is not None else schema.target

@@ -1,0 +1,62 @@
+"""NEVER SEES A ROW. One algorithm a file; a new one is a line in `MODELS` (and a test runs it through the contract)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from tabsynth.errors import OptionError
+
+if TYPE_CHECKING:
+    from tabsynth.access import Model, Synthesizer
+
+MODELS = {
+    "independent": ("tabsynth.models.independent", "Independent", "IndependentModel"),
+    "mst": ("tabsynth.models.mst", "MST", "TreeModel"),
+}
+"""Name -> module, synthesizer, fitted model; imported when used."""
+
+MANY_COLUMNS = 100
+
+
+def synthesizer(name: str, target: str | None) -> Synthesizer:
+    """The synthesizer of that name, with its default settings.
+
+    Parameters
+    ----------
+    name : str
+    target : str or None
+        The column whose relations matter most.
+
+    Raises
+    ------
+    OptionError
+        If there is none.
+    """
+    return _imported(name, 1)(target=target)
+
+
+def model_class(name: str) -> type[Model]:
+    """The class that loads what the synthesizer of that name fitted.
+
+    Raises
+    ------
+    OptionError
+        If there is none.
+    """
+    return _imported(name, 2)
+
+
+def choose(columns: int) -> tuple[str, str]:
+    """The model for ``--model auto``, and why, from a public fact alone: the number of columns to model."""
+    if columns == 1:
+        return "independent", "there is one column, so there is nothing to relate it to"
+    if columns > MANY_COLUMNS:
+        return "independent", f"{columns} columns have too many pairs to compare them all; the limit is {MANY_COLUMNS} columns"
+    return "mst", f"{columns} columns, of at most {MANY_COLUMNS} whose pairs can all be compared"
+
+
+def _imported(name: str, which: int) -> type:
+    if name not in MODELS:
+        raise OptionError(f"there is no model {name!r}; use auto, {', '.join(MODELS)}.")
+    return getattr(importlib.import_module(MODELS[name][0]), MODELS[name][which])

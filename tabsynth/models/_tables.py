@@ -1,0 +1,39 @@
+"""Post-processing of noisy tables that several models share: no privacy is spent here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tabsynth.access import Marginal
+
+
+def total(marginals: Sequence[Marginal]) -> float:
+    """Number of rows: the noisy tables' sums, weighted by inverse variance (sigma**2 per cell); at least 1."""
+    variances = np.array([m.sigma**2 * m.counts.size for m in marginals])
+    sums = np.array([m.counts.sum() for m in marginals], dtype=float)
+    return max(1.0, float(np.average(sums, weights=1 / variances)))
+
+
+def distribution(marginal: Marginal) -> np.ndarray:
+    """The probability table closest to a noisy one in L2: a common amount taken off each cell, the rest cut at zero."""
+    x = marginal.counts.ravel().astype(float)
+    x = x / max(x.sum(), 1.0) if x.sum() > 0 else x
+    descending = np.sort(x)[::-1]
+    excess = (np.cumsum(descending) - 1) / np.arange(1, len(x) + 1)
+    last = np.flatnonzero(descending > excess)[-1]
+    return np.maximum(x - excess[last], 0.0).reshape(marginal.counts.shape)
+
+
+def split(budget: float, sizes: Sequence[int]) -> list[float]:
+    """Share a budget so that the summed L1 noise is least: sigma ~ size**(-1/3), so cost ~ size**(2/3)."""
+    weight = np.array(sizes, dtype=float) ** (2 / 3)
+    return list(budget * weight / weight.sum())
+
+
+def draw(probability: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """`rows` codes whose frequencies are the probabilities up to one row each (systematic sampling), in random order."""
+    cumulative = np.cumsum(probability)
+    at = (np.arange(rows) + rng.random()) / max(rows, 1) * cumulative[-1]
+    return rng.permutation(np.minimum(np.searchsorted(cumulative, at, side="right"), len(cumulative) - 1))

@@ -1,0 +1,206 @@
+"""From a sensitive table to a release folder: split, fit, sample, evaluate, report. Joins the parts; adds none of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tabsynth.access import Progress
+from tabsynth.card import environment, now, version
+from tabsynth.errors import OptionError
+from tabsynth.fit import check_options, fit
+from tabsynth.release import Release, check_new, check_seed, hashes, new_folder, write_json
+from tabsynth.schema import Schema
+from tabsynth.tables import write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPORT, REPORT_VERSION = "tabsynth.report", 1
+
+
+def _silent(_what: str, _done: float) -> None: ...
+
+
+def evaluate(
+    train: Any,
+    holdout: Any,
+    synthetic: Any,
+    schema: Schema | str | Path,
+    *,
+    target: str | None = None,
+    seed: int = 0,
+    card: dict[str, Any] | None = None,
+    progress: Progress = _silent,
+) -> dict[str, Any]:
+    """Everything the internal report says, as plain data. NOT private: it is computed from real rows.
+
+    Parameters
+    ----------
+    train, holdout, synthetic : DataFrame or path of a CSV or Parquet file
+        Training and holdout rows must have been split at random by privacy unit, before anything else.
+    schema : Schema or path of a YAML file
+    target : str, optional
+        The column to predict; the schema's target by default.
+    seed : int
+        Of every random choice.
+    card : dict, optional
+        The release's card; without it the report says that no guarantee is on file.
+    progress : callable, optional
+
+    Returns
+    -------
+    dict
+        Conforms to ``schemas/report.schema.json``.
+
+    Raises
+    ------
+    OptionError, SchemaError, DataError
+        If an argument, the schema or a table cannot be used.
+    """
+    from tabsynth import validate
+    from tabsynth.conform import read
+
+    schema = schema if isinstance(schema, Schema) else Schema.load(schema)
+    check_seed(seed)
+    started = time.monotonic()
+    tables = {name: read(data, schema) for name, data in (("train", train), ("holdout", holdout), ("synthetic", synthetic))}
+    findings = validate.evaluate(*tables.values(), schema, target=target, seed=seed, progress=progress)
+    return {
+        "format": REPORT,
+        "version": REPORT_VERSION,
+        "private": False,
+        "created": now(),
+        "tabsynth": version(),
+        "schema": schema.to_dict(),
+        "target": target or schema.target,
+        "tables": {name: _extent(table, schema) for name, table in tables.items()},
+        "seed": seed,
+        "card": card,
+        "findings": [dataclasses.asdict(f) for f in findings],
+        "environment": environment(),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def write_report(folder: Path, report: dict[str, Any]) -> None:
+    """Write ``report.internal.json`` and ``report.internal.html`` into an existing folder."""
+    from tabsynth.report import report as render
+
+    write_json(folder / "report.internal.json", report)
+    (folder / "report.internal.html").write_text(render(report), encoding="utf-8")
+
+
+def release(
+    data: Any,
+    schema: Schema | str | Path,
+    out: str | Path,
+    *,
+    epsilon: float,
+    delta: float = 1e-6,
+    model: str = "auto",
+    rows: int | None = None,
+    holdout: float = 0.3,
+    target: str | None = None,
+    seed: int = 0,
+    force: bool = False,
+    progress: Progress = _silent,
+) -> dict[str, Any]:
+    """Split by unit, fit, sample, evaluate against the holdout, and write the release folder.
+
+    Parameters
+    ----------
+    data : DataFrame or path
+    schema : Schema or path
+    out : path
+        A new folder: ``synthetic.parquet``, ``model/``, ``card.json``, ``card.html`` (these may leave), ``report.internal.html`` and
+        ``report.internal.json`` (these may not).
+    epsilon, delta, model, target, seed
+        As in `tabsynth.fit`.
+    rows : int, optional
+        Synthetic rows; by default a noisy estimate of the number of training rows.
+    holdout : float
+        Share of the units kept out of the fit for the evaluation.
+    force : bool
+        Replace `out` if tabsynth wrote it.
+
+    Returns
+    -------
+    dict
+        The card.
+    """
+    from tabsynth.conform import read
+
+    schema = schema if isinstance(schema, Schema) else Schema.load(schema)
+    out = check_new(out, force=force)
+    if not (isinstance(holdout, int | float) and 0 < holdout < 1):
+        raise OptionError(f"holdout is {holdout!r}; give a share above 0 and below 1, such as 0.3.")
+    target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=rows, target=target, seed=seed)
+    progress("reading", 0.0)
+    train, kept_out, split_seed = split(read(data, schema), schema, holdout)
+    fitted = fit(
+        train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
+    )
+    synthetic = fitted.sample(rows, seed=seed)
+    with new_folder(out, force=force) as folder:
+        card = _write_public(folder, fitted, synthetic, asked=rows is not None, seed=seed)
+        report = evaluate(
+            train, kept_out, synthetic, schema, target=target, seed=seed, card=card, progress=part(progress, 0.5, 0.98)
+        )
+        write_report(folder, report | {"split": {"holdout": holdout, "seed": split_seed}})
+    progress("done", 1.0)
+    return card
+
+
+def _write_public(folder: Path, fitted: Release, synthetic: pd.DataFrame, *, asked: bool, seed: int) -> dict[str, Any]:
+    """The files that may leave; returns the card."""
+    from tabsynth.report import card as render
+
+    (folder / "model").mkdir()
+    fitted.write(folder / "model")
+    write_table(synthetic, folder / "synthetic.parquet", fitted.schema)
+    rows_is = "as asked for" if asked else "noisy estimate of the number of training rows"
+    card = fitted.card | {
+        "synthetic": {"rows": len(synthetic), "rows_is": rows_is, "seed": seed},
+        "files": hashes(folder, ("synthetic.parquet", "model/model.json", "model/model.npz", "model/card.json")),
+    }
+    write_json(folder / "card.json", card)
+    (folder / "card.html").write_text(render(card), encoding="utf-8")
+    return card
+
+
+def split(frame: pd.DataFrame, schema: Schema, holdout: float) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Training and holdout rows, at most ``schema.unit.max_rows`` a unit in both, and the secret seed of the choice.
+
+    Each unit is assigned by a coin of its own (a hash of its identifier and the secret seed; for rows a random number), so that one
+    unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. If all of it falls
+    into the holdout, all of it is training data.
+    """
+    seed = secrets.randbits(63)
+    rng, key = np.random.default_rng(seed), schema.unit.key
+    if key is None:
+        coin = rng.random(len(frame))
+    else:
+        frame = frame[frame[key].notna()]
+        frame = frame.iloc[rng.permutation(len(frame))].groupby(key, sort=False).head(schema.unit.max_rows).sort_index()
+        coins = {u: hashlib.sha256(f"{seed}|{u}".encode()).digest()[:8] for u in frame[key].unique()}
+        coin = frame[key].map({u: int.from_bytes(d, "big") / 2**64 for u, d in coins.items()}).to_numpy(dtype=float)
+    held = coin < holdout
+    held &= not held.all()
+    return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True), seed
+
+
+def part(progress: Progress, start: float, end: float) -> Progress:
+    """A progress that reports 0 to 1 as `start` to `end` of another."""
+    return lambda what, done: progress(what, start + (end - start) * done)
+
+
+def _extent(table: pd.DataFrame, schema: Schema) -> dict[str, int]:
+    key = schema.unit.key
+    return {"rows": len(table)} | ({"units": int(table[key].nunique())} if key else {})

@@ -1,0 +1,218 @@
+"""Release: what may leave. A schema, a model that is already private, and the card that accounts for it.
+
+On disk a model folder holds ``model.json``, ``model.npz`` and ``card.json``: no pickle, nothing that runs when it is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tabsynth.access import Model
+from tabsynth.codec import Codec
+from tabsynth.errors import FolderError, OptionError, TabsynthError
+from tabsynth.models import model_class
+from tabsynth.schema import Schema
+from tabsynth.tables import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT, VERSION = "tabsynth.model", 1
+MODEL_FILES = ("model.json", "model.npz", "card.json")
+MAX_ROWS = 10**9
+
+
+@dataclass(frozen=True)
+class Release:
+    """A fitted, private generator.
+
+    Parameters
+    ----------
+    codec : Codec
+        Turns the model's codes into values.
+    model : Model
+    card : dict
+        What privacy was spent on what (see `tabsynth.card`).
+
+    Examples
+    --------
+    >>> import pandas as pd, tabsynth
+    >>> schema = tabsynth.Schema.from_dict({"name": "toy", "columns": {"smoker": {"kind": "boolean"}}})
+    >>> release = tabsynth.fit(pd.DataFrame({"smoker": [True, False] * 500}), schema, epsilon=1)
+    >>> len(release.sample(rows=10, seed=0))
+    10
+    """
+
+    codec: Codec
+    model: Model
+    card: dict[str, Any]
+
+    @property
+    def schema(self) -> Schema:
+        """The public schema."""
+        return self.codec.schema
+
+    @property
+    def rows(self) -> int:
+        """Noisy estimate of the number of rows the model was fitted on: the default size of a sample."""
+        return max(1, round(self.model.total))
+
+    def sample(self, rows: int | None = None, *, seed: int = 0) -> pd.DataFrame:
+        """Synthetic rows. Free: whatever is done with a release spends no privacy.
+
+        Parameters
+        ----------
+        rows : int, optional
+            How many; `self.rows` by default.
+        seed : int
+            The same seed gives the same rows.
+
+        Returns
+        -------
+        DataFrame
+            The schema's columns; Int64, float64, object, boolean and datetime64[s].
+
+        Raises
+        ------
+        OptionError
+            If `rows` or `seed` is not a whole number in its range.
+        """
+        check_rows(rows)
+        check_seed(seed)
+        rng = np.random.default_rng(seed)
+        return self.codec.decode(self.model.sample(self.rows if rows is None else int(rows), rng), rng)
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write the model folder, whole or not at all.
+
+        Raises
+        ------
+        FolderError
+            If `folder` exists and `force` is not given.
+        """
+        with new_folder(folder, force=force) as partial:
+            self.write(partial)
+
+    def write(self, folder: Path) -> None:
+        """Write the model's files into an existing folder."""
+        plain, arrays = self.model.state()
+        name = self.card["model"]["name"]
+        document = {"format": FORMAT, "version": VERSION, "name": name, "codec": self.codec.to_dict(), "model": plain}
+        write_json(folder / "model.json", document)
+        np.savez_compressed(folder / "model.npz", **arrays)
+        write_json(folder / "card.json", self.card | {"files": hashes(folder, MODEL_FILES[:2])})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Release:
+        """Read a model folder, or the model in a release folder.
+
+        Raises
+        ------
+        FolderError
+            If it is not one, or is damaged.
+        """
+        folder = Path(folder)
+        folder = folder / "model" if (folder / "model").is_dir() else folder
+        if missing := [name for name in MODEL_FILES if not (folder / name).is_file()]:
+            raise FolderError(f"{folder} is not a tabsynth model: it has no {missing[0]}; give a folder that fit or release wrote.")
+        document = read_json(folder / "model.json", FORMAT, VERSION)
+        try:
+            with np.load(folder / "model.npz", allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            model = model_class(document["name"]).load(document["model"], arrays)
+            release = cls(Codec.from_dict(document["codec"]), model, read_json(folder / "card.json", "tabsynth.card", 1))
+            release.sample(1)
+        except (TabsynthError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, ArithmeticError) as error:
+            raise _damaged(folder, error) from None
+        except Exception as error:
+            if type(error).__module__ in ("zipfile", "zlib"):
+                raise _damaged(folder, error) from None
+            raise
+        return release
+
+
+def _damaged(folder: Path, error: Exception) -> FolderError:
+    return FolderError(f"the model in {folder} is damaged or of another version ({type(error).__name__}); fit it again or restore it.")
+
+
+def check_rows(rows: Any) -> None:
+    """Refuse a number of rows that is neither None nor a whole number from 1 to `MAX_ROWS`."""
+    if rows is not None and not (isinstance(rows, int | np.integer) and not isinstance(rows, bool) and 1 <= rows <= MAX_ROWS):
+        raise OptionError(f"rows is {rows!r}; give a whole number from 1 to {MAX_ROWS:,}.")
+
+
+def check_seed(seed: Any) -> None:
+    """Refuse a seed that is not a whole number from 0 to 2**63 - 1."""
+    if not (isinstance(seed, int | np.integer) and not isinstance(seed, bool) and 0 <= seed < 2**63):
+        raise OptionError(f"seed is {seed!r}; give a whole number of 0 or more.")
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write strict JSON (no NaN), whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, kind: str, version: int) -> dict[str, Any]:
+    """Read one of our JSON files.
+
+    Raises
+    ------
+    FolderError
+        If it is not one, or of another version.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise FolderError(f"{path} cannot be read as JSON; restore it or make it again.") from None
+    if not isinstance(document, dict) or document.get("format") != kind:
+        raise FolderError(f"{path} is not a {kind} file; give a folder that tabsynth wrote.")
+    if document.get("version") != version:
+        raise FolderError(f"{path} has version {document.get('version')!r}; this tabsynth reads version {version}.")
+    return document
+
+
+def hashes(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
+    """SHA-256 of files, by their path in `folder`."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def check_new(folder: str | Path, *, force: bool) -> Path:
+    """Refuse, before any work, a folder that exists (unless it is empty or `force` replaces what tabsynth wrote there)."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise FolderError(f"{folder} is a file; name a new folder.")
+    if folder.is_dir() and any(folder.iterdir()):
+        ours = (folder / "card.json").is_file() or (folder / "report.internal.json").is_file()
+        if not force:
+            raise FolderError(f"{folder} already exists; name a new folder, or add --force to replace it.")
+        if not ours:
+            raise FolderError(f"{folder} was not written by tabsynth, so --force does not replace it; name a new folder.")
+    return folder
+
+
+@contextlib.contextmanager
+def new_folder(folder: str | Path, *, force: bool = False) -> Iterator[Path]:
+    """A temporary folder beside `folder` that takes its place when the block ends well, and is removed when it does not."""
+    folder = check_new(folder, force=force)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

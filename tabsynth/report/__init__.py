@@ -1,0 +1,6 @@
+"""Findings and card in, HTML out. Computes nothing from rows: it has none."""
+
+from tabsynth.report.card import card
+from tabsynth.report.internal import report
+
+__all__ = ["card", "report"]

@@ -1,0 +1,195 @@
+"""The decision box: one verdict and one sentence per claim, and which threats were tested. Reads findings, computes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tabsynth.report.guarantee import is_private, unit_words
+from tabsynth.report.page import interval, is_number, number, percent, short
+
+PASS, FAIL, INCONCLUSIVE, NONE, NOT_TESTED = "PASS", "FAIL", "INCONCLUSIVE", "NONE", "NOT TESTED"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the decision box."""
+
+    title: str
+    verdict: str
+    sentence: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Threat:
+    """A way to attack the release, and whether a finding speaks about it."""
+
+    title: str
+    text: str
+    tested: bool
+
+
+def claims(findings: dict[str, dict], card: dict[str, Any] | None, what: str) -> list[Claim]:
+    """The five claims, in the order a reviewer asks them.
+
+    Parameters
+    ----------
+    findings : dict
+        By check name.
+    card : dict, optional
+    what : {'rows', 'units'}
+        What the attacks count.
+    """
+    valid = _verdict(findings.get("attacks.controls")) == PASS
+    return [
+        _guarantee(card),
+        _replication(findings.get("attacks.replication"), valid, what),
+        _membership(findings.get("attacks.membership"), valid, what),
+        _controls(findings.get("attacks.controls")),
+        _schema(findings.get("expectations.schema")),
+    ]
+
+
+def available(finding: dict[str, Any] | None) -> bool:
+    """True where the finding exists and has a value."""
+    return finding is not None and is_number(finding.get("value"))
+
+
+def why_missing(finding: dict[str, Any] | None) -> str:
+    """Why there is no number: the finding's own note, or that the check was not run."""
+    if finding is None:
+        return "This check was not run."
+    return finding.get("note") or "This check gave no number and no reason."
+
+
+def _verdict(finding: dict[str, Any] | None) -> str:
+    """A finding without a value proves nothing, whatever its verdict says."""
+    if finding is None:
+        return NOT_TESTED
+    known = {"pass": PASS, "fail": FAIL}.get(finding.get("verdict"), INCONCLUSIVE)
+    return known if available(finding) else INCONCLUSIVE
+
+
+def _attack(finding: dict[str, Any] | None, valid: bool) -> tuple[str, str]:
+    """An attack's verdict, and a warning where the controls do not back it: then a pass does not count."""
+    verdict = _verdict(finding)
+    if valid or verdict == NOT_TESTED:
+        return verdict, ""
+    if verdict == PASS:
+        return INCONCLUSIVE, " The check itself says PASS, but without valid controls that does not count."
+    return verdict, " The controls are not valid, so read this with care."
+
+
+def _guarantee(card: dict[str, Any] | None) -> Claim:
+    title, section = "Formal guarantee", "guarantee"
+    if card is None:
+        text = "No release card was given with this table, so there is no formal guarantee on file."
+        return Claim(title, NONE, text, section)
+    given, ledger = card.get("guarantee") or {}, card.get("ledger") or {}
+    if is_private(card):
+        text = (
+            f"Differential privacy with epsilon {short(given.get('epsilon'))} and delta {short(given.get('delta'))} for "
+            f"{unit_words(given.get('unit'))}, as the release card states; the attacks below can contradict it but never prove it."
+        )
+        return Claim(title, PASS, text, section)
+    if given.get("private"):
+        text = (
+            f"The card claims privacy but does not add up: epsilon is {short(given.get('epsilon'))} and its ledger spent "
+            f"{short(ledger.get('spent_rho'))} of a budget of {short(ledger.get('budget_rho'))}."
+        )
+        return Claim(title, FAIL, text, section)
+    return Claim(title, NONE, "The generator was fitted without differential privacy: there is no formal guarantee.", section)
+
+
+def _replication(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim:
+    title, section = "Does not copy rows", "copies"
+    verdict, warning = _attack(finding, valid)
+    if not available(finding):
+        return Claim(title, verdict, why_missing(finding), section)
+    levels = (finding.get("details") or {}).get("levels") or []
+    exact = next((level for level in levels if level.get("tau") == 0), {})
+    text = (
+        f"{number(exact.get('members'))} of {number(exact.get('n_members'))} training {what} occur exactly in the synthetic table, "
+        f"against {number(exact.get('holdout'))} of {number(exact.get('n_holdout'))} holdout {what} that the generator never saw: "
+        f"an excess of {percent(finding['value'], 2)} {interval(finding.get('interval'), 2, shares=True)}."
+    )
+    if above := [str(level.get("label")) for level in levels if (level.get("interval") or [0])[0] > 0]:
+        text += f" More often than chance explains: {', '.join(above)}."
+    return Claim(title, verdict, text + warning, section)
+
+
+def _membership(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim:
+    title, section = "Membership within tolerance", "membership"
+    verdict, warning = _attack(finding, valid)
+    if not available(finding):
+        return Claim(title, verdict, why_missing(finding), section)
+    d = finding.get("details") or {}
+    text = (
+        f"The strongest of {number(d.get('attacks'))} attacks, chosen on one half of the {what}, identified "
+        f"{number(d.get('tp'))} of {number(d.get('n_members'))} training {what} on the other half while wrongly naming "
+        f"{number(d.get('fp'))} of {number(d.get('n_nonmembers'))} others. This does not show that no attack exists."
+    )
+    if verdict == INCONCLUSIVE and is_number(d.get("needed_nonmembers")):
+        text += f" A decision needs about {number(d['needed_nonmembers'])} {what} that the generator never saw."
+    return Claim(title, verdict, text + warning, section)
+
+
+def _controls(finding: dict[str, Any] | None) -> Claim:
+    title, section = "Controls are valid", "controls"
+    if not available(finding):
+        return Claim(title, _verdict(finding), why_missing(finding), section)
+    gates = (finding.get("details") or {}).get("gates") or []
+    judged = [gate for gate in gates if gate.get("ok") is not None]
+    names = ", ".join(str(gate.get("name")) for gate in judged if not gate["ok"])
+    text = f"{number(finding['value'], 0)} of {len(judged)} control gates lie outside their band{': ' + names if names else ''}."
+    return Claim(title, _verdict(finding), text, section)
+
+
+def _schema(finding: dict[str, Any] | None) -> Claim:
+    title, section = "Conforms to the schema", "expectations"
+    if not available(finding):
+        return Claim(title, _verdict(finding), why_missing(finding), section)
+    expectations = (finding.get("details") or {}).get("expectations") or []
+    met = sum(bool(e.get("met")) for e in expectations)
+    text = f"The synthetic table meets {number(met)} of {number(len(expectations))} expectations drawn from the public schema."
+    return Claim(title, _verdict(finding), text, section)
+
+
+_THREATS = (
+    ("Copies", "Someone looks for training rows that occur in the synthetic table, unchanged or nearly so.", ("attacks.replication",), ""),
+    (
+        "Membership, from the synthetic table alone",
+        "Someone knows a full record and asks whether it was used for training, measuring how close synthetic rows come to it.",
+        ("attacks.nndr",),
+        "",
+    ),
+    (
+        "Membership, with a sample of similar people",
+        "The same, with real records from the same population for comparison.",
+        ("attacks.ldr",),
+        "",
+    ),
+    (
+        "Membership of someone with several rows",
+        "The same, for all rows of one person, account or patient at once.",
+        ("attacks.ldr", "attacks.nndr"),
+        ".unit",
+    ),
+    ("Attribute inference", "Someone knows part of a record and infers the rest of it.", ("attacks.attribute",), ""),
+    ("Singling out and linkage", "Someone isolates one person, or joins two tables on the same person.", ("attacks.singl", "attacks.link"), ""),
+    ("Knowledge of the algorithm", "Someone runs the same generator many times on their own data to learn what to look for.", ("attacks.shadow",), ""),
+    ("Access to the model", "Someone reads the fitted model, not only its output.", ("attacks.whitebox",), ""),
+    ("Targeted worst cases", "Someone picks the most unusual person instead of an average one.", ("attacks.worst",), ""),
+    ("Several releases together", "Someone combines this release with others made from the same people.", ("attacks.compose",), ""),
+    ("The implementation", "An audit of the noise itself, by running the generator on neighbouring tables.", ("audit.",), ""),
+)  # fmt: skip
+
+
+def threats(findings: dict[str, dict]) -> list[Threat]:
+    """Every threat model this report knows of; tested where a finding with a value speaks about it."""
+    done = [check for check, finding in findings.items() if available(finding)]
+    return [
+        Threat(title, text, any(check.startswith(starts) and check.endswith(end) for check in done))
+        for title, text, starts, end in _THREATS
+    ]

@@ -1,0 +1,74 @@
+"""What a card's guarantee means in plain words. Closed forms of the claimed numbers, nothing else."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+from tabsynth.report.page import is_number
+
+RATES = (0.001, 0.01, 0.1)
+_NORMAL = NormalDist()
+
+
+def gaussian_tpr(mu: float, fpr: float) -> float:
+    """Highest true-positive rate at a false-positive rate in (0, 1) against a mu-Gaussian-DP release.
+
+    Dong, Roth and Su, "Gaussian Differential Privacy" (2022), definition 2.6.
+    """
+    return _NORMAL.cdf(_NORMAL.inv_cdf(fpr) + mu)
+
+
+def highest_tpr(card: dict[str, Any] | None, fpr: float) -> float | None:
+    """Highest true-positive rate that the card's guarantee allows at a false-positive rate, or None without a guarantee.
+
+    With the exact mu of the ledger where there is one, else from epsilon and delta alone (Kairouz, Oh and Viswanath 2015,
+    theorem 2.1). The probability that a discovery step fails is added.
+    """
+    given = (card or {}).get("guarantee") or {}
+    epsilon, delta, mu = (given.get(name) for name in ("epsilon", "delta", "mu"))
+    if not given.get("private"):
+        return None
+    if is_number(mu):
+        failure = ((card or {}).get("ledger") or {}).get("failure_delta") or 0.0
+        return min(1.0, gaussian_tpr(mu, fpr) + failure)
+    if is_number(epsilon) and is_number(delta):
+        return min(1.0, math.exp(epsilon) * fpr + delta, 1.0 - math.exp(-epsilon) * (1.0 - delta - fpr))
+    return None
+
+
+def ceilings(card: dict[str, Any] | None) -> list[tuple[float, float]]:
+    """Pairs of false-positive rate and the highest true-positive rate allowed at it; empty without a guarantee."""
+    pairs = [(fpr, highest_tpr(card, fpr)) for fpr in RATES]
+    return [(fpr, tpr) for fpr, tpr in pairs if tpr is not None]
+
+
+def unit_words(unit: Any) -> str:
+    """The unit of privacy as a phrase."""
+    key = (unit or {}).get("key")
+    if key is None:
+        return "one row of the table"
+    return f"all rows that share one value of \u201c{key}\u201d (at most {unit.get('max_rows')} rows each were used)"
+
+
+def is_private(card: dict[str, Any] | None) -> bool:
+    """Whether the card states a finite guarantee and its ledger stayed within the budget."""
+    given, ledger = ((card or {}).get(part) or {} for part in ("guarantee", "ledger"))
+    spent, budget = ledger.get("spent_rho"), ledger.get("budget_rho")
+    within = is_number(spent) and is_number(budget) and spent <= budget * (1 + 1e-9)
+    return given.get("private") is True and is_number(given.get("epsilon")) and within
+
+
+def charge_shares(card: dict[str, Any] | None, most: int = 12) -> list[tuple[str, float]]:
+    """Label and share of the budget of each charge, in the ledger's order; the smallest become one entry beyond `most`."""
+    ledger = (card or {}).get("ledger") or {}
+    budget = ledger.get("budget_rho")
+    if not is_number(budget) or not budget > 0:
+        return []
+    shares = [(str(c.get("note")), c["rho"] / budget) for c in ledger.get("charges") or [] if is_number(c.get("rho"))]
+    if len(shares) <= most:
+        return shares
+    kept = set(sorted(range(len(shares)), key=lambda i: -shares[i][1])[: most - 1])
+    rest = [share for i, (_, share) in enumerate(shares) if i not in kept]
+    return [shares[i] for i in sorted(kept)] + [(f"{len(rest)} smaller charges together", sum(rest))]

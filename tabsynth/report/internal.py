@@ -1,0 +1,158 @@
+"""The internal report: NOT PRIVATE. Verdict first, then the evidence."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from tabsynth.report import figures
+from tabsynth.report.claims import available, claims, threats, why_missing
+from tabsynth.report.guarantee import ceilings, charge_shares, gaussian_tpr, highest_tpr, is_private, unit_words
+from tabsynth.report.page import check_format, is_number, percent, render
+
+_SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "attacks.replication",
+          "attacks.membership", "attacks.controls", "expectations.schema")  # fmt: skip
+_HEATMAP_COLUMNS = 60
+
+
+def report(data: dict[str, Any]) -> str:
+    """The internal report as one self-contained HTML page. It is NOT private: it shows statistics of real rows.
+
+    Parameters
+    ----------
+    data : dict
+        The contents of ``report.internal.json`` (``schemas/report.schema.json``).
+
+    Raises
+    ------
+    OptionError
+        If `data` is not a report of version 1.
+    """
+    check_format(data, "tabsynth.report")
+    findings = {finding["check"]: _stated(finding) for finding in data.get("findings") or []}
+    card = data.get("card")
+    attacks = [f for check, f in findings.items() if check.startswith("attacks.") and "tpr" in f["details"]]
+    utility = [f for check, f in findings.items() if check.startswith("utility.")]
+    what = "rows" if ((data.get("schema") or {}).get("unit") or {}).get("key") is None else "units"
+    shown = {*_SHOWN, *(f["check"] for f in attacks + utility)}
+    return render(
+        "report.html",
+        data=data,
+        findings=findings,
+        card=card,
+        private=is_private(card),
+        unit=unit_words(((card or {}).get("guarantee") or {}).get("unit") or (data.get("schema") or {}).get("unit")),
+        claims=claims(findings, card, what),
+        what=what,
+        threats=threats(findings),
+        ceilings=ceilings(card),
+        shares=charge_shares(card),
+        attacks=attacks,
+        chosen=_chosen(findings),
+        utility=utility,
+        other=[f for check, f in findings.items() if check not in shown],
+        reach=_reach(attacks),
+        roc=_membership_roc(attacks, findings, card),
+        histograms=_histograms(findings.get("fidelity.tvd1"), data.get("schema") or {}),
+        heatmap=_heatmap(findings.get("fidelity.tvd2")),
+        utility_rocs=_utility_rocs(utility),
+        figures=figures,
+        available=available,
+        why_missing=why_missing,
+        by_column=_by_column,
+    )
+
+
+def _stated(finding: dict[str, Any]) -> dict[str, Any]:
+    """The finding without the details that are null: they read as missing."""
+    return finding | {"details": {key: value for key, value in (finding.get("details") or {}).items() if value is not None}}
+
+
+def _chosen(findings: dict[str, dict]) -> str | None:
+    """The check name of the attack that the headline reports on."""
+    name = findings.get("attacks.membership", {"details": {}})["details"].get("chosen")
+    return name if name is None or name in findings else f"attacks.{name}"
+
+
+def _reach(attacks: list[dict]) -> float:
+    """Half the width of an axis around .5 that holds every attack's interval."""
+    ends = [v for f in attacks for v in [f.get("value"), *(f.get("interval") or ())] if is_number(v)]
+    return max([0.05, *(1.1 * abs(v - 0.5) for v in ends)])
+
+
+def _by_column(finding: dict[str, Any]) -> list[tuple[str | None, list[dict]]]:
+    """The expectations of each column, in their order; None is the whole table."""
+    groups: dict[str | None, list[dict]] = {}
+    for expectation in finding["details"].get("expectations") or []:
+        groups.setdefault(expectation.get("column"), []).append(expectation)
+    return list(groups.items())
+
+
+def _points(curve: Any) -> figures.Points | None:
+    curve = curve if isinstance(curve, dict) else {}
+    return (curve["fpr"], curve["tpr"]) if curve.get("fpr") and curve.get("tpr") else None
+
+
+def _membership_roc(attacks: list[dict], findings: dict[str, dict], card: dict[str, Any] | None) -> figures.Markup | None:
+    chosen = _chosen(findings)
+    ordered = sorted(attacks, key=lambda f: f["check"] == chosen)
+    curves = [
+        ("curve-chosen" if f["check"] == chosen else "curve-other", points)
+        for f in ordered
+        if (points := _points(f["details"].get("roc"))) is not None
+    ]
+    if not curves:
+        return None
+    headline = findings.get("attacks.membership") or {}
+    details, pair = headline.get("details") or {}, headline.get("interval")
+    bounds = [("curve-claimed", partial(highest_tpr, card))] if is_private(card) else []
+    if is_number(details.get("mu_tolerance")):
+        bounds.append(("curve-tolerance", partial(gaussian_tpr, details["mu_tolerance"])))
+    drawable = available(headline) and is_number(details.get("fpr")) and pair
+    return figures.roc(
+        curves,
+        title="Membership attacks: true-positive rate against false-positive rate",
+        desc=f"{len(curves)} attacks on logarithmic axes, with the chance diagonal and the highest rate the guarantee allows.",
+        log=True,
+        bounds=bounds,
+        point=(details["fpr"], headline["value"], pair) if drawable else None,
+    )
+
+
+def _histograms(finding: dict[str, Any] | None, schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """One picture per column, with the column's own distances."""
+    details = (finding or {}).get("details") or {}
+    distances = {c.get("column"): c for c in details.get("columns") or []}
+    kinds = {name: spec.get("kind") for name, spec in (schema.get("columns") or {}).items()}
+    out = []
+    for data in details.get("histograms") or []:
+        name = data.get("column")
+        draw = figures.categories if kinds.get(name) in ("categorical", "boolean") else figures.histogram
+        desc = "Bars: training rows. Ticks: holdout rows. Circles: synthetic rows."
+        picture = draw(data, title=f"Shares of the values of {name}", desc=desc)
+        hidden = max(0, len(figures.bins(data)) - figures.MOST) if draw is figures.categories else 0
+        out.append({"column": name, "picture": picture, "hidden": hidden, **distances.get(name, {})})
+    return out
+
+
+def _heatmap(finding: dict[str, Any] | None) -> dict[str, Any] | None:
+    pairs = ((finding or {}).get("details") or {}).get("pairs") or []
+    columns = list(dict.fromkeys(name for pair in pairs for name in pair.get("columns", ())))
+    if not 2 <= len(columns) <= _HEATMAP_COLUMNS:
+        return None
+    worst = max((p["value"] for p in pairs if is_number(p.get("value"))), default=None)
+    desc = f"{len(pairs)} pairs; the largest distance is {percent(worst)}. The worst pairs are listed in the table below."
+    return {"picture": figures.heatmap(columns, pairs, title="Distance of every pair of columns", desc=desc), "most": worst}
+
+
+def _utility_rocs(utility: list[dict]) -> list[dict[str, Any]]:
+    """One linear ROC per model that has curves."""
+    out = []
+    for finding in utility:
+        roc = (finding.get("details") or {}).get("roc") or {}
+        curves = [(f"curve-{name}", points) for name in ("real", "synthetic") if (points := _points(roc.get(name))) is not None]
+        if curves:
+            title = f"ROC on the holdout: {finding.get('title') or finding['check']}"
+            picture = figures.roc(curves, title=title, desc="Trained on synthetic rows and trained on real rows, with the chance diagonal.")
+            out.append({"title": finding.get("title") or finding["check"], "picture": picture})
+    return out

@@ -1,0 +1,93 @@
+"""HOLDS REAL ROWS. What it returns is NOT private: findings about the real table, for people who may see it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabsynth.errors import OptionError, SchemaError
+from tabsynth.schema import Schema
+from tabsynth.validate import attacks, expectations, fidelity, utility
+from tabsynth.validate.check import Check, Evidence, Finding
+
+CHECKS: dict[str, Check] = {
+    "marginal distributions": fidelity.tvd,
+    "tails": fidelity.tails,
+    "categories": fidelity.categories,
+    "prediction": utility.utility,
+    "attacks": attacks.attacks,
+    "schema": expectations.expectations,
+}
+"""Every check by what it looks at; a new one is a line here."""
+
+
+def evaluate(
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    schema: Schema,
+    *,
+    target: str | None = None,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> list[Finding]:
+    """Compare a synthetic table with the real rows it was fitted on and with real rows it never saw. The result is NOT private.
+
+    Parameters
+    ----------
+    train, holdout, synthetic : DataFrame
+        Conformed to the schema. Training and holdout rows must have been split at random, by privacy unit.
+    schema : Schema
+    target : str, optional
+        Column to predict; without it the schema's target, and without that no utility.
+    seed : int
+        Of every random choice; the same seed gives the same findings.
+    progress : callable, optional
+        Told what is done next and which fraction is behind us (`tabsynth.access.Progress`).
+
+    Returns
+    -------
+    list of Finding
+        Plain values, ready for JSON. A check that cannot be computed has value None and a note that says why.
+
+    Raises
+    ------
+    SchemaError
+        If a table does not have the schema's columns.
+    OptionError
+        If the target is not one of the schema's modelled columns.
+    """
+    for name, table in (("train", train), ("holdout", holdout), ("synthetic", synthetic)):
+        if tuple(table.columns) != schema.names:
+            raise SchemaError(f"the {name} table does not have the schema's columns in the schema's order; conform it first.")
+    target = schema.target if target is None else target
+    if target is not None and target not in {c.name for c in schema.modelled}:
+        raise OptionError(f"target is {target!r}; name one of the columns {', '.join(c.name for c in schema.modelled)}.")
+    evidence = Evidence(schema, *(t.reset_index(drop=True) for t in (train, holdout, synthetic)), target, seed)
+    findings = []
+    for done, (label, check) in enumerate(CHECKS.items()):
+        if progress is not None:
+            progress(label, done / len(CHECKS))
+        findings += check(evidence)
+    if progress is not None:
+        progress("done", 1.0)
+    return [Finding(**{f.name: _plain(getattr(finding, f.name)) for f in fields(Finding)}) for finding in findings]
+
+
+def _plain(value: Any) -> Any:
+    """The same in plain Python: no NumPy scalars or arrays; NaN and infinity become None."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+__all__ = ["CHECKS", "Evidence", "Finding", "evaluate"]

@@ -1,0 +1,73 @@
+"""NOT PRIVATE. The types of the validation: Evidence goes in, Findings come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from tabsynth.schema import Schema
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check looks at: three tables with the schema's columns and types (see `tabsynth.conform`).
+
+    Parameters
+    ----------
+    schema : Schema
+    train, holdout, synthetic : DataFrame
+        Real rows the generator was fitted on, real rows it never saw (split by privacy unit), and synthetic rows.
+    target : str, optional
+        The column to predict in the utility checks.
+    seed : int
+        For every random choice a check makes.
+    """
+
+    schema: Schema
+    train: pd.DataFrame
+    holdout: pd.DataFrame
+    synthetic: pd.DataFrame
+    target: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One number with what is needed to read it.
+
+    Parameters
+    ----------
+    check : str
+        Stable dotted name, such as ``fidelity.tvd2`` or ``attacks.ldr``.
+    title : str
+        One line for a person.
+    value : float or None
+        None where the check could not be computed; `note` then says why.
+    interval : (float, float), optional
+        95 % confidence interval of `value`.
+    reference : float, optional
+        What the same number is for the comparison named in `reference_is`.
+    better : {'lower', 'higher', 'closer'}
+        Which direction is good (`closer` = closer to the reference).
+    verdict : {'pass', 'fail', 'inconclusive'}, optional
+        Only for checks that answer a claim.
+    details : dict
+        Plain JSON data behind the number: tables and curves the report draws.
+    """
+
+    check: str
+    title: str
+    value: float | None
+    interval: tuple[float, float] | None = None
+    reference: float | None = None
+    reference_is: str = ""
+    better: str = "lower"
+    verdict: str | None = None
+    note: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+Check = Callable[[Evidence], list[Finding]]

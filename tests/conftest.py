@@ -1,0 +1,93 @@
+"""A toy schema and table that every kind of column occurs in. A test lives where its subject lives: tests/ mirrors tabsynth/.
+
+Real tables are looked for beside the checkout; tests that need them skip where they are absent.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabsynth import Schema
+
+REPO = Path(__file__).parents[1]
+SHARED = REPO.parent / "shared"
+
+
+def real_data(*parts: str) -> Path:
+    """Path of a real table, or skip."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"needs {'/'.join(parts)}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def toy_schema() -> Schema:
+    return Schema.from_dict(
+        {
+            "name": "toy",
+            "target": "sick",
+            "columns": {
+                "id": {"kind": "identifier"},
+                "age": {"kind": "integer", "minimum": 0, "maximum": 99},
+                "cost": {"kind": "float", "minimum": 0, "maximum": 1000, "decimals": 2},
+                "ward": {"kind": "categorical", "labels": ["A", "B", "C"]},
+                "level": {"kind": "categorical", "labels": [1, 2, 3], "nullable": False},
+                "sick": {"kind": "boolean"},
+                "seen": {"kind": "date", "minimum": "2020-01-01", "maximum": "2020-12-31"},
+                "at": {"kind": "datetime", "minimum": "2020-01-01", "maximum": "2020-12-31"},
+                "score": {"kind": "float", "discover": True},
+                "drug": {"kind": "categorical", "discover": True},
+            },
+        }
+    )
+
+
+def toy_rows(n: int, seed: int = 0) -> pd.DataFrame:
+    """`n` rows that fit the toy schema."""
+    rng = np.random.default_rng(seed)
+    age = rng.integers(0, 100, n)
+    return pd.DataFrame(
+        {
+            "id": [f"p{i}" for i in range(n)],
+            "age": age,
+            "cost": np.round(np.where(rng.random(n) < 0.4, 0, rng.lognormal(4, 1, n).clip(0, 1000)), 2),
+            "ward": np.where(age < 50, "A", rng.choice(["B", "C"], n)),
+            "level": rng.integers(1, 4, n),
+            "sick": rng.random(n) < age / 150,
+            "seen": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 366, n), unit="D"),
+            "at": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 365 * 86400, n), unit="s"),
+            "score": rng.normal(50, 10, n),
+            "drug": rng.choice(["aspirin", "insulin", "statin"], n),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def toy_table() -> pd.DataFrame:
+    return toy_rows(3000)
+
+
+@pytest.fixture(scope="session")
+def visits_schema() -> Schema:
+    """Several rows a person."""
+    columns = {
+        "person": {"kind": "identifier"},
+        "ward": {"kind": "categorical", "labels": ["A", "B", "C"]},
+        "days": {"kind": "integer", "minimum": 0, "maximum": 9},
+    }
+    return Schema.from_dict({"name": "visits", "unit": {"key": "person", "max_rows": 3}, "columns": columns})
+
+
+def required(tool_present: bool, what: str) -> None:
+    """Skip where a tool is missing; with CI set, fail instead."""
+    if not tool_present:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {what}")

@@ -1,0 +1,118 @@
+"""A headless Chromium, driven through its debugging pipe: file descriptor 3 takes commands, 4 gives answers, NUL-separated JSON."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def find() -> str | None:
+    """Path of an installed Chromium, or None."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+class Browser:
+    """One browser process with one page.
+
+    Attributes
+    ----------
+    events : list of dict
+        What the browser reported since the last `open`: requests, console messages, exceptions.
+    """
+
+    def __init__(self, program: str, profile: Path) -> None:
+        to_read, self._to = (_high(fd) for fd in os.pipe())
+        self._from, to_write = (_high(fd) for fd in os.pipe())
+
+        def connect() -> None:
+            os.dup2(to_read, 3)
+            os.dup2(to_write, 4)
+
+        command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe",
+                   f"--user-data-dir={profile}", "--no-first-run", "about:blank"]  # fmt: skip
+        self.process = subprocess.Popen(command, preexec_fn=connect, pass_fds=(3, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(to_read)
+        os.close(to_write)
+        self.events: list[dict[str, Any]] = []
+        self._rest, self._id, self._session = b"", 0, None
+        page = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
+        self._session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Log", "Runtime"):
+            self.call(f"{domain}.enable")
+
+    def close(self) -> None:
+        """End the browser."""
+        os.close(self._to)
+        os.close(self._from)
+        self.process.terminate()
+        self.process.wait(10)
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send one command and wait for its answer; events that come first are kept."""
+        self._id += 1
+        message = {"id": self._id, "method": method, "params": params} | ({"sessionId": self._session} if self._session else {})
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while (answer := self._next()).get("id") != self._id:
+            self.events.append(answer)
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    def open(self, path: Path, *, width: int = 1280, dark: bool = False, media: str = "") -> None:
+        """Load a file at a width in CSS pixels and wait for its load event."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self.call("Emulation.setEmulatedMedia", media=media, features=scheme)
+        self.events.clear()
+        self.call("Page.navigate", url=path.resolve().as_uri())
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._next())
+
+    def evaluate(self, expression: str) -> Any:
+        """Value of a JavaScript expression in the page."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"])
+        return answer["result"].get("value")
+
+    def screenshot(self, clip: dict[str, float] | None = None) -> bytes:
+        """The whole page, or a part of it, as PNG."""
+        params = {"clip": clip | {"scale": 1}} if clip else {}
+        return base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True, **params)["data"])
+
+    def pdf(self) -> bytes:
+        """The page as it prints."""
+        return base64.b64decode(self.call("Page.printToPDF", preferCSSPageSize=True, printBackground=False)["data"])
+
+    def requests(self) -> list[str]:
+        """Addresses that were asked for since `open`, the document itself first."""
+        return [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """Console messages, log entries and exceptions since `open`."""
+        methods = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
+        return [event for event in self.events if event.get("method") in methods]
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            chunk = os.read(self._from, 1 << 20)
+            if not chunk:
+                raise RuntimeError("the browser closed its pipe")
+            self._rest += chunk
+        message, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(message)
+
+
+def _high(descriptor: int) -> int:
+    """The same pipe on a descriptor of 10 or more, so that 3 and 4 are free for the browser."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return moved

@@ -1,0 +1,287 @@
+"""Made-up reports and cards in the shapes that `fit` and `evaluate` write. No number here was measured on anything."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import combinations
+from statistics import NormalDist
+from typing import Any
+
+HOSTILE = "<script>alert(1)</script>"
+BREAKER = "\"'><img src=x onerror=alert(2)></svg></style>{{ 7*7 }}"
+
+_LABELS = {
+    "workclass": "Private|Self-emp-not-inc|Self-emp-inc|Federal-gov|Local-gov|State-gov|Without-pay|Never-worked",
+    "education": "Preschool|1st-4th|5th-6th|7th-8th|9th|10th|11th|12th|HS-grad|Some-college|Assoc-voc|Assoc-acdm|Bachelors|Masters"
+    "|Prof-school|Doctorate",
+    "marital_status": "Married-civ-spouse|Divorced|Never-married|Separated|Widowed|Married-spouse-absent|Married-AF-spouse",
+    "occupation": "Tech-support|Craft-repair|Other-service|Sales|Exec-managerial|Prof-specialty|Handlers-cleaners"
+    "|Machine-op-inspct|Adm-clerical|Farming-fishing|Transport-moving|Priv-house-serv|Protective-serv|Armed-Forces",
+    "relationship": "Wife|Own-child|Husband|Not-in-family|Other-relative|Unmarried",
+    "race": "White|Asian-Pac-Islander|Amer-Indian-Eskimo|Other|Black",
+    "sex": "Female|Male",
+    "native_country": "United-States|Mexico|Philippines|Germany|Canada|Puerto-Rico|El-Salvador|India|Cuba|England|Jamaica|South"
+    "|China|Italy|Dominican-Republic|Vietnam|Guatemala|Japan|Poland|Columbia|Taiwan|Haiti|Iran|Portugal|Nicaragua|Peru|Greece"
+    "|France|Ecuador|Ireland|Hong|Cambodia|Trinadad&Tobago|Laos|Thailand|Yugoslavia|Outlying-US(Guam-USVI-etc)|Hungary"
+    "|Honduras|Scotland|Holand-Netherlands",
+    "income": "<=50K|>50K",
+}
+_RANGES = {"age": (17, 90), "fnlwgt": (10_000, 1_500_000), "education_num": (1, 16), "capital_gain": (0, 99_999), "capital_loss": (0, 4_356),
+           "hours_per_week": (1, 99)}  # fmt: skip
+COLUMNS = ["age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation", "relationship", "race", "sex",
+           "capital_gain", "capital_loss", "hours_per_week", "native_country", "income"]  # fmt: skip
+
+
+def schema() -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for name in COLUMNS:
+        if name in _LABELS:
+            columns[name] = {"kind": "categorical", "labels": _LABELS[name].split("|")}
+        else:
+            low, high = _RANGES[name]
+            columns[name] = {"kind": "integer", "minimum": low, "maximum": high, "nullable": False}
+    columns["fnlwgt"] = {"kind": "integer", "discover": True}
+    return {"name": "adult", "description": "Census income, 1994.", "unit": {"key": None, "max_rows": 1}, "target": "income", "columns": columns}
+
+
+def card() -> dict[str, Any]:
+    pairs = ["relationship, marital_status", "relationship, sex", "marital_status, income", "education, education_num", "occupation, education",
+             "age, marital_status", "workclass, occupation", "hours_per_week, sex", "race, native_country", "capital_gain, income",
+             "capital_loss, income", "age, fnlwgt", "hours_per_week, occupation", "race, fnlwgt"]  # fmt: skip
+    charges = [
+        ("range of fnlwgt", 0.0014), ("one-way counts of 15 columns", 0.0093), ("choice of 14 pairs among 105", 0.0080),
+        *((f"counts of {pair}", 0.0093 / 14) for pair in pairs),
+    ]  # fmt: skip
+    return {
+        "format": "tabsynth.card", "version": 1, "created": "2026-03-04T12:30:05Z", "tabsynth": "0.1.0", "schema": schema(),
+        "fingerprint": "9c1185a5c5e9fc54612808977ee8f548b2258d31e64b0d3c5f0cb5c1a2b6a2d4",
+        "guarantee": {
+            "private": True, "epsilon": 1.0, "delta": 1e-6, "unit": {"key": None, "max_rows": 1}, "neighbours": "add or remove one unit",
+            "mu": 0.2366, "rho": 0.028,
+            "statement": "The release is (1, 1e-6)-differentially private for adding or removing one row of the training table.",
+        },
+        "ledger": {
+            "budget_rho": 0.028, "spent_rho": 0.028, "failure_delta": 1e-7,
+            "charges": [
+                {"note": note, "rho": rho, "delta": 1e-7 if i == 0 else 0.0,
+                 "event": f"GaussianDpEvent(noise_multiplier={math.sqrt(1 / (2 * rho)):.4f})"}
+                for i, (note, rho) in enumerate(charges)
+            ],
+        },
+        "model": {"name": "mst", "chosen": "auto: 15 columns and a budget of 0.028 suit a tree of pairs", "seed": 0,
+                  "settings": {"pairs": 14, "iterations": 1000}},
+        "synthetic": {"rows": 34170, "rows_is": "noisy estimate of the number of training rows", "seed": 0},
+        "bought": [{"column": "fnlwgt", "what": "bins", "size": 32}],
+        "noise": "exact discrete Gaussian from the operating system's randomness",
+        "files": {"synthetic.parquet": "4b6f1cbd7b2e0f4f0a7c2c0d6b1d3a9e" * 2, "model/model.json": "0a7c2c0d6b1d3a9e4b6f1cbd7b2e0f4f" * 2,
+                  "model/arrays.npz": "d3a9e4b6f1cbd7b2e0f4f0a7c2c0d6b1" * 2},
+        "environment": {"python": "3.11.7", "numpy": "2.4.0", "pandas": "2.3.3", "dp_accounting": "0.5.0"},
+        "limits": ["Relations among three or more columns are kept only as far as pairs imply them.",
+                   "The total number of rows is itself a noisy estimate."],
+    }  # fmt: skip
+
+
+def finding(check: str, title: str, value: float | None, **rest: Any) -> dict[str, Any]:
+    empty = {"interval": None, "reference": None, "reference_is": "", "better": "lower", "verdict": None, "note": "", "details": {}}
+    return {"check": check, "title": title, "value": value, **empty, **rest}
+
+
+def report() -> dict[str, Any]:
+    rng = random.Random(7)
+    names = {"train": {"rows": 34190, "units": 34190}, "holdout": {"rows": 14652, "units": 14652}, "synthetic": {"rows": 34170, "units": None}}
+    return {
+        "format": "tabsynth.report", "version": 1, "private": False, "created": "2026-03-04T12:41:59Z", "tabsynth": "0.1.0",
+        "schema": schema(), "target": "income", "tables": names, "seed": 0, "card": card(),
+        "findings": [*_fidelity(rng), *_utility(rng), *_attacks(rng), _expectations()],
+        "environment": {"python": "3.11.7", "platform": "Linux-6.1-x86_64", "packages": {"numpy": "2.4.0", "pandas": "2.3.3", "scikit-learn": "1.9.0"}},
+        "seconds": 87.4,
+    }  # fmt: skip
+
+
+def _histogram(name: str, rng: random.Random) -> dict[str, Any]:
+    if name in _LABELS:
+        bins = _LABELS[name].split("|")
+        weights = [rng.paretovariate(0.7) for _ in bins]
+        if name == "native_country":
+            weights = [900.0, *(20 * rng.random() for _ in bins[1:])]
+    else:
+        low, high = _RANGES[name]
+        edges = [low + (high - low) * i // 24 for i in range(25)]
+        bins = [f"{a} to {b}" for a, b in zip(edges, edges[1:], strict=False)]
+        weights = [math.exp(-(((i - 8) / 6) ** 2)) + 0.02 for i in range(24)]
+        if name.startswith("capital"):
+            weights = [60.0, *(rng.random() for _ in range(23))]
+    total = sum(weights)
+    train = [w / total for w in weights]
+
+    def shaken(size: float) -> list[float]:
+        out = [max(0.0, share * (1 + size * rng.gauss(0, 1))) for share in train]
+        return [round(share / sum(out), 5) for share in out]
+
+    return {"column": name, "bins": bins, "train": [round(t, 5) for t in train], "holdout": shaken(0.03), "synthetic": shaken(0.12)}
+
+
+def _fidelity(rng: random.Random) -> list[dict[str, Any]]:
+    is_reference = {"reference_is": "training rows vs holdout"}
+    pairs = [{"columns": list(p), "value": round(0.03 + 0.09 * rng.random() ** 2, 4), "reference": round(0.02 + 0.02 * rng.random(), 4)}
+             for p in combinations(COLUMNS, 2)]  # fmt: skip
+    worst = [{"columns": rng.sample(COLUMNS, 3), "value": round(0.27 - 0.004 * i, 4), "reference": round(0.09 + 0.01 * rng.random(), 4)}
+             for i in range(20)]  # fmt: skip
+    columns = [{"column": c, "value": round(0.008 + 0.02 * rng.random(), 4), "reference": round(0.006 + 0.004 * rng.random(), 4)} for c in COLUMNS]
+    tails = [{"column": c, "low": low, "high": high, "train_low": 0.0098, "train_high": 0.0099, "synthetic_low": 0.0098 + 0.01 * rng.random(),
+              "synthetic_high": 0.0031} for c, (low, high) in _RANGES.items()]  # fmt: skip
+    kept = [{"column": c, "real": len(v.split("|")), "kept": len(v.split("|")) - (3 if c == "native_country" else 0),
+             "lost_rare": 3 if c == "native_country" else 0, "invented": 0} for c, v in _LABELS.items()]  # fmt: skip
+    return [
+        finding("fidelity.tvd1", "Mean distance of single columns", 0.0171, reference=0.0079, **is_reference,
+                details={"columns": columns, "histograms": [_histogram(c, rng) for c in COLUMNS]}),
+        finding("fidelity.tvd2", "Mean distance of pairs of columns", 0.0612, reference=0.0298, **is_reference, details={"pairs": pairs}),
+        finding("fidelity.tvd3", "Mean distance of triples of columns", 0.1405, reference=0.0741, **is_reference,
+                details={"worst": worst, "sets": 455, "sampled": False}),
+        finding("fidelity.tails", "Largest gap in the tails", 0.0123, details={"columns": tails}),
+        finding("fidelity.categories", "Share of real categories kept", 0.9703, better="higher", details={"columns": kept}),
+    ]  # fmt: skip
+
+
+def _curve(mu: float) -> dict[str, list[float]]:
+    normal = NormalDist()
+    fpr = [10 ** (-4 + 4 * i / 100) for i in range(100)] + [1.0]
+    return {"fpr": [round(f, 6) for f in fpr], "tpr": [round(normal.cdf(normal.inv_cdf(f) + mu), 6) for f in fpr[:-1]] + [1.0]}
+
+
+def _utility(rng: random.Random) -> list[dict[str, Any]]:
+    out = []
+    for model, words in (("boosting", "gradient boosting"), ("logistic", "logistic regression")):
+        for metric, name, value, real in (("auc", "area under the ROC", 0.893, 0.927), ("ap", "average precision", 0.744, 0.829)):
+            value, real = value - 0.01 * rng.random(), real - 0.01 * rng.random()
+            details = {"reference_interval": [real - 0.005, real + 0.005], "target": "income", "positive": ">50K", "positive_share_holdout": 0.2393}
+            if metric == "auc":
+                details["roc"] = {"synthetic": _curve(1.76), "real": _curve(2.05)}
+            out.append(finding(f"utility.{model}.{metric}", f"{words.capitalize()}, {name}", value, interval=[value - 0.006, value + 0.006],
+                               reference=real, reference_is="trained on the real training rows", better="higher", details=details))  # fmt: skip
+    return out
+
+
+def _attacks(rng: random.Random) -> list[dict[str, Any]]:
+    out = [_replication()]
+    for attack, words in (("ldr", "Log distance ratio"), ("nndr", "Nearest-neighbour distance ratio")):
+        for scaling in ("raw", "standardised", "rank"):
+            for level in ("row", "unit"):
+                value, check = 0.5 + rng.uniform(-0.008, 0.009), f"attacks.{attack}.{scaling}{'.unit' if level == 'unit' else ''}"
+                out.append(_membership_attack(check, f"{words}, {scaling} scaling", value, rng, level=level))
+    details = {"chosen": "attacks.ldr.rank", "fpr": 0.01, "tp": 41, "n_members": 3663, "fp": 36, "n_nonmembers": 3663, "upper_all": 0.0163,
+               "attacks": 12, "tolerance": 0.034, "mu_tolerance": 0.5, "mde_auc": 0.516, "needed_nonmembers": 1000}  # fmt: skip
+    gates = [
+        {"name": "exact rows shared by members and non-members", "value": 12, "low": None, "high": None, "ok": None},
+        {"name": "member vs non-member classifier", "value": 0.4962, "low": 0.4867, "high": 0.5133, "ok": True},
+        {"name": "reference-only score", "value": 0.5071, "low": 0.4867, "high": 0.5133, "ok": True},
+        {"name": "real rows as synthetic, ldr", "value": 0.4921, "low": 0.4867, "high": 0.5133, "ok": True},
+        {"name": "real rows as synthetic, nndr", "value": 0.5042, "low": 0.4867, "high": 0.5133, "ok": True},
+    ]
+    out.append(finding("attacks.membership", "Membership inference, strongest attack", 0.0112, interval=[0.0081, 0.0152], reference=0.01,
+                       reference_is="guessing", verdict="pass", details=details))  # fmt: skip
+    out.append(finding("attacks.controls", "Control gates outside their band", 0, reference=0, verdict="pass", details={"gates": gates}))
+    return out
+
+
+def _membership_attack(check: str, title: str, value: float, rng: random.Random, *, level: str) -> dict[str, Any]:
+    n, rates = 7326, []
+    for fpr in (0.1, 0.01, 0.001, 0):
+        tp = int(n * fpr * rng.uniform(0.8, 1.3)) + (1 if fpr == 0 else 0)
+        row = {"fpr": fpr, "tp": tp, "fp": int(n * fpr), "tpr": tp / n, "interval": [0.8 * tp / n, 1.25 * tp / n], "fpr_upper": 1.1 * fpr, "note": ""}
+        if fpr == 0.001:
+            row |= {"tp": None, "fp": None, "tpr": None, "interval": None, "fpr_upper": None, "note": "needs 10,000 non-members"}
+        rates.append(row)
+    details = {"attack": check.split(".")[1], "scaling": check.split(".")[2], "level": level, "n_members": n, "n_nonmembers": n, "mde_auc": 0.513,
+               "tpr": rates, "roc": _curve(3.5 * (value - 0.5))}  # fmt: skip
+    return finding(check, title, value, interval=[value - 0.0093, value + 0.0093], reference=0.5, reference_is="guessing", details=details)
+
+
+def _replication() -> dict[str, Any]:
+    levels = [
+        {"label": "exact copy", "tau": 0, "members": 61, "n_members": 34190, "holdout": 24, "n_holdout": 14652, "rate_members": 61 / 34190,
+         "rate_holdout": 24 / 14652, "excess": 61 / 34190 - 24 / 14652, "interval": [-0.0008, 0.0009]},
+        {"label": "closest 0.1 % of holdout rows", "tau": 0.0312, "members": 39, "n_members": 34190, "holdout": 15, "n_holdout": 14652,
+         "rate_members": 39 / 34190, "rate_holdout": 15 / 14652, "excess": 39 / 34190 - 15 / 14652, "interval": [-0.0006, 0.0007]},
+        {"label": "closest 1 % of holdout rows", "tau": 0.0875, "members": 351, "n_members": 34190, "holdout": 147, "n_holdout": 14652,
+         "rate_members": 351 / 34190, "rate_holdout": 147 / 14652, "excess": 351 / 34190 - 147 / 14652, "interval": [-0.0017, 0.0021]},
+    ]  # fmt: skip
+    return finding("attacks.replication", "Exact and near copies", levels[0]["excess"], interval=levels[0]["interval"], reference=0, verdict="pass",
+                   reference_is="no excess over the holdout", details={"levels": levels, "distinct_copied": 40})  # fmt: skip
+
+
+def _expectations() -> dict[str, Any]:
+    rows = [{"expectation": "columns in the schema's order", "column": None, "met": True, "unexpected_share": None}]
+    for name in COLUMNS:
+        rule = "values in the public list" if name in _LABELS else "values in the public range"
+        rows.append({"expectation": rule, "column": name, "met": True, "unexpected_share": 0.0})
+        rows.append({"expectation": "type of the schema", "column": name, "met": name != "hours_per_week", "unexpected_share": 0.0})
+    met = sum(row["met"] for row in rows)
+    return finding("expectations.schema", "Share of expectations met", met / len(rows), reference=1, reference_is="all", better="higher",
+                   verdict="fail", details={"expectations": rows})  # fmt: skip
+
+
+def not_private_card() -> dict[str, Any]:
+    out = card()
+    out["guarantee"] |= {"private": False, "epsilon": "infinity", "mu": None, "rho": None, "statement": "There is no privacy guarantee."}
+    out["noise"] = "none"
+    out["ledger"] = {"budget_rho": None, "spent_rho": None, "failure_delta": 0.0,
+                     "charges": [{"note": "the whole table, unprotected", "rho": None, "delta": 0.0, "event": "NonPrivateDpEvent()"}]}  # fmt: skip
+    return out
+
+
+def minimal() -> dict[str, Any]:
+    """A table made by some other tool: no card, checks without a number, names chosen to break out of the page."""
+    columns = {HOSTILE: {"kind": "categorical", "labels": [HOSTILE, BREAKER]}, BREAKER: {"kind": "float", "minimum": 0.0, "maximum": 1.0}}
+    histograms = [
+        {"column": HOSTILE, "bins": [HOSTILE, BREAKER], "train": [0.5, 0.5], "holdout": [0.4, 0.6], "synthetic": [1.0, 0.0]},
+        {"column": BREAKER, "bins": [BREAKER], "train": [1.0], "holdout": [1.0], "synthetic": [0.0]},
+    ]
+    return {
+        "format": "tabsynth.report", "version": 1, "private": False, "created": "2026-03-04T12:41:59Z", "tabsynth": "0.1.0",
+        "schema": {"name": HOSTILE, "description": BREAKER, "unit": {"key": BREAKER, "max_rows": 3}, "columns": columns}, "target": None,
+        "tables": {"train": {"rows": 12, "units": 5}, "holdout": {"rows": 3, "units": None}, "synthetic": {"rows": 0, "units": None}},
+        "seed": 0, "card": None,
+        "findings": [
+            finding("fidelity.tvd1", HOSTILE, 0.4, note=BREAKER, details={
+                "columns": [{"column": HOSTILE, "value": None, "reference": None}], "histograms": histograms}),
+            finding("fidelity.tvd2", BREAKER, 0.5, details={"pairs": [{"columns": [HOSTILE, BREAKER], "value": 0.5, "reference": None}]}),
+            finding("fidelity.tvd3", "Triples", None, note="Fewer than three columns."),
+            finding("utility.boosting.auc", HOSTILE, None, note="There is no target column."),
+            finding("attacks.replication", "Copies", None, note=HOSTILE),
+            finding("attacks.membership", "Membership", None, note="3 non-members are too few: 100 are needed."),
+            finding("attacks.ldr.raw", BREAKER, 0.6, details={"attack": "ldr", "scaling": HOSTILE, "level": "row", "tpr": [], "roc": {}}),
+            finding("attacks.controls", "Controls", None, note="Too few rows."),
+            finding("fairness.parity", HOSTILE, 0.25, note=BREAKER, details={"a": HOSTILE}),
+        ],
+        "environment": {"python": "3.11.7", "platform": BREAKER, "packages": {HOSTILE: BREAKER}}, "seconds": 0.4,
+    }  # fmt: skip
+
+
+def hostile_card() -> dict[str, Any]:
+    """A card in which every text that a user or a table can choose tries to break out of the page."""
+    out = card()
+    out["schema"] = minimal()["schema"]
+    out["guarantee"] |= {"unit": {"key": BREAKER, "max_rows": 3}, "statement": HOSTILE, "mu": None}
+    out["ledger"]["charges"] = [{"note": text, "rho": 0.014, "delta": 0.0, "event": text} for text in (HOSTILE, BREAKER)]
+    out["model"] = {"name": HOSTILE, "chosen": BREAKER, "seed": None, "settings": {HOSTILE: BREAKER}}
+    out["bought"] = [{"column": HOSTILE, "what": BREAKER, "size": 1}]
+    out["limits"], out["environment"] = [HOSTILE, BREAKER], {HOSTILE: BREAKER}
+    return out
+
+
+def wide(columns: int) -> dict[str, Any]:
+    """A report on a table with many columns."""
+    out, names = report(), [f"laboratory_value_{i:03d}_at_admission" for i in range(columns)]
+    pairs = [{"columns": list(p), "value": 0.05, "reference": 0.04} for p in combinations(names, 2)]
+    rng = random.Random(3)
+    histograms = [_histogram("age", rng) | {"column": name} for name in names]
+    distances = [{"column": name, "value": 0.02, "reference": 0.01} for name in names]
+    for item in out["findings"]:
+        if item["check"] == "fidelity.tvd1":
+            item["details"] = {"columns": distances, "histograms": histograms}
+        if item["check"] == "fidelity.tvd2":
+            item["details"] = {"pairs": pairs}
+    out["schema"]["columns"] = {name: {"kind": "float", "minimum": 0, "maximum": 1} for name in names}
+    return out

@@ -1,0 +1,132 @@
+"""The decision box says what the findings say, and never more."""
+
+from __future__ import annotations
+
+import pytest
+
+from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, claims, threats
+from tabsynth.report.guarantee import ceilings, charge_shares, highest_tpr, is_private
+
+from . import sample
+
+GUARANTEE, COPIES, MEMBERSHIP, CONTROLS, SCHEMA = range(5)
+
+
+def findings(**changes: dict | None) -> dict[str, dict]:
+    """The sample's findings by check; `attacks_controls={...}` changes one, None removes it."""
+    out = {f["check"]: f for f in sample.report()["findings"]}
+    for name, change in changes.items():
+        check = name.replace("_", ".", 1)
+        if change is None:
+            del out[check]
+        else:
+            out[check] |= change
+    return out
+
+
+def verdicts(found: dict[str, dict], card: dict | None = None) -> list[str]:
+    return [claim.verdict for claim in claims(found, card, "rows")]
+
+
+def test_the_sample():
+    assert verdicts(findings(), sample.card()) == [PASS, PASS, PASS, PASS, FAIL]
+
+
+def test_nothing_tested_is_never_a_pass():
+    assert verdicts({}) == [NONE, NOT_TESTED, NOT_TESTED, NOT_TESTED, NOT_TESTED]
+
+
+@pytest.mark.parametrize(("check", "place"), [("replication", COPIES), ("membership", MEMBERSHIP), ("controls", CONTROLS)])
+def test_a_finding_without_a_number_proves_nothing(check: str, place: int):
+    found = findings(**{f"attacks_{check}": {"value": None, "verdict": "pass", "note": "Too few rows."}})
+    claim = claims(found, None, "rows")[place]
+    assert claim.verdict == INCONCLUSIVE
+    assert "Too few rows." in claim.sentence
+
+
+@pytest.mark.parametrize("controls", [None, {"verdict": "fail", "value": 2}, {"value": None, "note": "Too few rows."}])
+def test_an_attack_passes_only_with_valid_controls(controls: dict | None):
+    found = verdicts(findings(attacks_controls=controls))
+    assert (found[COPIES], found[MEMBERSHIP]) == (INCONCLUSIVE, INCONCLUSIVE)
+
+
+def test_an_attack_that_fails_fails_with_or_without_controls():
+    found = findings(attacks_membership={"verdict": "fail"}, attacks_controls=None)
+    assert verdicts(found)[MEMBERSHIP] == FAIL
+
+
+@pytest.mark.parametrize("verdict", [None, "inconclusive", "something new"])
+def test_an_unknown_verdict_is_inconclusive(verdict: str | None):
+    assert verdicts(findings(attacks_membership={"verdict": verdict}))[MEMBERSHIP] == INCONCLUSIVE
+
+
+def test_the_sentence_on_membership():
+    sentence = claims(findings(), None, "units")[MEMBERSHIP].sentence
+    assert sentence == (
+        "The strongest of 12 attacks, chosen on one half of the units, identified 41 of 3,663 training units on the other half while "
+        "wrongly naming 36 of 3,663 others. This does not show that no attack exists."
+    )
+
+
+def test_near_copies_that_fail_are_named():
+    levels = sample.report()["findings"][9]["details"]["levels"]
+    levels[2]["interval"] = [0.001, 0.004]
+    sentence = claims(findings(attacks_replication={"verdict": "fail", "details": {"levels": levels}}), None, "rows")[COPIES].sentence
+    assert "More often than chance explains: closest 1 % of holdout rows." in sentence
+
+
+def test_controls_outside_their_band_are_named():
+    gates = [{"name": "reference-only score", "value": 0.6, "low": 0.4, "high": 0.5, "ok": False}]
+    claim = claims(findings(attacks_controls={"verdict": "fail", "value": 1.0, "details": {"gates": gates}}), None, "rows")[CONTROLS]
+    assert (claim.verdict, claim.sentence) == (FAIL, "1 of 1 control gates lie outside their band: reference-only score.")
+
+
+def test_a_card_without_privacy_or_that_contradicts_itself_is_no_guarantee():
+    overspent, infinite = sample.card(), sample.card()
+    overspent["ledger"]["spent_rho"] = 0.0281
+    infinite["guarantee"]["epsilon"] = "infinity"
+    for card, verdict in ((sample.not_private_card(), NONE), (overspent, FAIL), (infinite, FAIL)):
+        assert verdicts(findings(), card)[GUARANTEE] == verdict
+        assert not is_private(card)
+
+
+def test_threats_follow_the_findings():
+    tested = {threat.title for threat in threats(findings()) if threat.tested}
+    assert {"Copies", "Membership, from the synthetic table alone"} <= tested
+    assert "Attribute inference" not in tested
+    assert not any(threat.tested for threat in threats({}))
+
+
+@pytest.mark.parametrize(
+    ("mu", "expected"),
+    [(0.142, (0.0016, 0.0145, 0.127)), (0.268, (0.0024, 0.0198, 0.155)), (0.925, (0.0152, 0.0805, 0.361)), (2.0, (0.138, 0.372, 0.764))],
+)
+def test_the_meaning_of_epsilon_matches_the_published_curve(mu: float, expected: tuple[float, ...]):
+    card = sample.card()
+    card["guarantee"]["mu"], card["ledger"]["failure_delta"] = mu, 0.0
+    for (_, tpr), known in zip(ceilings(card), expected, strict=True):
+        assert tpr == pytest.approx(known, rel=0.02)
+
+
+def test_without_mu_the_ceiling_comes_from_epsilon_and_delta():
+    card = sample.card()
+    card["guarantee"] |= {"mu": None, "epsilon": 4.0, "delta": 1e-5}
+    assert [tpr for _, tpr in ceilings(card)] == pytest.approx([0.0546, 0.546, 0.984], abs=5e-4)
+
+
+def test_a_failure_probability_raises_the_ceiling():
+    card = sample.card()
+    before = highest_tpr(card, 0.01)
+    card["ledger"]["failure_delta"] = 0.001 + 1e-7
+    assert highest_tpr(card, 0.01) == pytest.approx(before + 0.001)
+
+
+def test_no_guarantee_no_ceiling():
+    assert ceilings(None) == ceilings(sample.not_private_card()) == []
+
+
+def test_the_picture_of_the_ledger_adds_up_to_what_was_spent():
+    shares = charge_shares(sample.card())
+    assert len(shares) == 12
+    assert sum(share for _, share in shares) == pytest.approx(1.0)
+    assert shares[-1][0] == "6 smaller charges together"

@@ -1,0 +1,230 @@
+"""What the pages say, and what they must never contain."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tabsynth.errors import OptionError
+from tabsynth.report import card, report
+
+from . import sample
+from .conftest import PAGES
+
+SECTIONS = ["verdict", "released", "guarantee", "threats", "controls", "copies", "membership", "fidelity", "utility", "expectations",
+            "limitations", "reproduction", "signoff"]  # fmt: skip
+CARD_SECTIONS = ["what", "guarantee", "how", "columns", "uses", "limits", "verify"]
+
+
+class Page(HTMLParser):
+    """Start tags in order, the text of the body, and what lies inside what."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._hidden = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._hidden += tag in ("style", "head", "script")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("style", "head", "script")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden and data.strip():
+            self.text.append(" ".join(data.split()))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def html(request: pytest.FixtureRequest, pages: dict[str, Path]) -> str:
+    return pages[request.param].read_text(encoding="utf-8")
+
+
+def test_the_report_opens_with_the_warning_and_then_the_verdict():
+    text = report(sample.report())
+    page = Page(text)
+    assert page.text[0] == "NOT PRIVATE. This report must not leave the building."
+    assert re.search(r"<title>NOT PRIVATE", text)
+    assert [attrs["id"] for attrs in page.all("section")] == SECTIONS
+    badges = re.findall(r'class="badge">([A-Z ]+)<', text)
+    assert badges == ["PASS", "PASS", "PASS", "PASS", "FAIL"]
+
+
+def test_a_finding_nobody_planned_for_is_shown():
+    page = Page(report(sample.minimal()))
+    assert "other" in [attrs["id"] for attrs in page.all("section")]
+    assert "fairness." in page.text
+
+
+def test_the_card_has_every_section_and_says_what_it_is():
+    page = Page(card(sample.card()))
+    assert page.text[0] == "Synthetic data card."
+    assert [attrs["id"] for attrs in page.all("section")] == CARD_SECTIONS
+    assert "tabsynth verify DIR" in page.text
+    for name, digest in sample.card()["files"].items():
+        assert {name, digest} <= set(page.text)
+
+
+def test_a_card_without_privacy_says_so_first():
+    page = Page(card(sample.not_private_card()))
+    assert page.text[0] == "There is NO privacy guarantee."
+    assert not any("never saw a row" in part or "most that anyone can achieve" in part for part in page.text)
+
+
+def test_a_card_that_overspent_says_that_there_is_no_guarantee():
+    data = sample.card()
+    data["ledger"]["spent_rho"] = 1.0
+    assert Page(card(data)).text[0] == "There is NO privacy guarantee."
+
+
+def test_no_card_no_guarantee():
+    text = report(sample.report() | {"card": None})
+    assert "There is no formal guarantee on file" in text
+    assert 'class="badge">NONE<' in text
+    assert "curve-claimed" not in text.split("</style>")[1]
+
+
+@pytest.mark.parametrize("change", [{"value": None, "note": "A reason."}, {"details": {}}, {"value": None, "details": {}, "interval": None}, None])
+def test_any_check_may_be_missing_empty_or_without_a_number(change: dict | None):
+    for place, finding in enumerate(sample.report()["findings"]):
+        data = sample.report()
+        if change is None:
+            del data["findings"][place]
+        else:
+            data["findings"][place] |= copy.deepcopy(change)
+        text = report(data)
+        if change and change.get("note"):
+            assert "A reason." in text, finding["check"]
+
+
+def test_the_reason_stands_where_the_number_would():
+    page = Page(report(sample.minimal()))
+    assert page.text.count("3 non-members are too few: 100 are needed.") == 2
+    assert "This check was not run." in page.text
+
+
+def test_details_that_are_null_do_not_break_the_page():
+    data = sample.report()
+    for finding in data["findings"]:
+        finding["details"] = {key: None for key in finding["details"]}
+    assert "not available" in report(data)
+
+
+def test_missing_parts_of_a_card_do_not_break_it():
+    for part in set(sample.card()) - {"format", "version"}:
+        data = sample.card()
+        assert Page(card(data | {part: None})).all("main"), part
+        del data[part]
+        assert Page(card(data)).all("main"), part
+
+
+@pytest.mark.parametrize("data", [{}, {"format": "tabsynth.card", "version": 1}, {"format": "tabsynth.report", "version": 2}, [], None])
+def test_refuses_what_is_not_a_report(data):
+    with pytest.raises(OptionError, match="tabsynth.report"):
+        report(data)
+
+
+def test_hostile_names_stay_text():
+    for text in (report(sample.minimal()), card(sample.hostile_card())):
+        page = Page(text)
+        assert not page.all("script") and not page.all("img")
+        assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
+        assert sample.HOSTILE in page.text
+        assert sample.BREAKER in page.text
+        assert text.count("</style>") == 1
+
+
+def test_nothing_is_loaded_from_anywhere(html: str):
+    page = Page(html)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", html)
+    assert not {"script", "iframe", "object", "embed", "img", "base", "form"} & {tag for tag, _ in page.tags}
+    assert {attrs.get("href") for attrs in page.all("link")} == {"data:,"}
+    targets = {attrs["href"] for attrs in page.all("a")}
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert targets <= {f"#{name}" for name in ids}
+    assert len(ids) == len(set(ids))
+
+
+def test_can_be_read_without_seeing_it(html: str):
+    page = Page(html)
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("main")) == len(page.all("h1")) == 1
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert len(page.all("table")) == len(page.all("caption")) > 0
+    assert all(attrs.get("scope") in ("row", "col") for attrs in page.all("th"))
+    pictures = re.findall(r"<svg ([^>]*)>(<title>.+?</title><desc>.+?</desc>)?", html)
+    assert all(named or 'aria-hidden="true"' in attrs for attrs, named in pictures)
+
+
+def test_promises_nothing_it_cannot_keep(html: str):
+    assert not re.search(r"anonym|GDPR|HIPAA|zero risk|privacy score|\bDCR\b|100 % (safe|private)", html, re.IGNORECASE)
+    assert "This does not show that no attack exists." in report(sample.report())
+
+
+def test_every_attack_is_reported_with_counts_and_interval():
+    text, data = report(sample.report()), sample.report()
+    attacks = [f for f in data["findings"] if f["check"].count(".") > 1 and f["check"].startswith("attacks.")]
+    assert len(attacks) == 12
+    for attack in attacks:
+        assert attack["check"].replace(".", ".<wbr>") in text
+        rate = attack["details"]["tpr"][1]
+        assert f"{rate['tp']} / {rate['fp']}" in text
+        assert f"{attack['interval'][0]:.3f},\u00a0{attack['interval'][1]:.3f}" in text
+    assert "needs 10,000 non-members" in text
+
+
+def test_a_wide_table_stays_small():
+    for columns in (60, 100):
+        text = report(sample.wide(columns))
+        assert len(text.encode()) < 3e6
+        assert ('class="heatmap"' in text) == (columns <= 60)
+
+
+def test_is_the_same_for_data_that_went_through_json():
+    data = sample.report()
+    for finding in data["findings"]:
+        finding["interval"] = tuple(finding["interval"]) if finding["interval"] else None
+    assert report(data) == report(json.loads(json.dumps(data)))
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _mixed(over: str, under: str, opacity: float) -> str:
+    pairs = [(int(over[i : i + 2], 16), int(under[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(opacity * a + (1 - opacity) * b):02x}" for a, b in pairs)
+
+
+def test_contrast_meets_wcag_aa_in_light_and_dark():
+    css = card(sample.card()).split("<style>")[1].split("</style>")[0]
+    palettes = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)]
+    assert len(palettes) == 2
+    for colours in palettes:
+        for ground in ("paper", "panel"):
+            for text in ("ink", "muted", "link", "pass", "fail", "unsure", "none"):
+                assert _contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+        for mark in ("train", "holdout", "synthetic", "claimed", "unsure"):
+            assert _contrast(colours[mark], colours["paper"]) >= 3, mark
+        for ground in ("notice", "safe"):
+            assert _contrast("#ffffff", colours[ground]) >= 4.5, ground
+        assert _contrast(colours["ink"], _mixed(colours["heat"], colours["track"], 0.55)) >= 4.5
