@@ -295,7 +295,7 @@ def _column_from_dict(name: Any, spec: Any) -> Column:
         raise SchemaError(f"column {name!r} has unknown entries {', '.join(unknown)}; known are {', '.join(sorted(_FIELDS))}.")
     fields = dict(spec)
     if not fields.get("outside", "default"):
-        raise SchemaError(f"column {name!r}: outside is empty; leave it out or use one of {', '.join(OUTSIDE.get(spec['kind'], KINDS))}.")
+        raise SchemaError(f"column {name!r}: outside is empty; leave it out to have the default.")
     if "labels" in fields:
         if not isinstance(fields["labels"], list | tuple):
             raise SchemaError(f"column {name!r}: labels must be a list.")

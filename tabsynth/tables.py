@@ -153,7 +153,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def redacted(sentence: str) -> Iterator[None]:
-    """Replace an engine's error, which may quote values, by `sentence`."""
+    """Replace an engine's error, which may quote values, by `sentence` (with TABSYNTH_DEBUG set, its cause is kept)."""
     import duckdb
     import ibis
     import pyarrow as pa
@@ -163,7 +163,7 @@ def redacted(sentence: str) -> Iterator[None]:
     except (duckdb.Error, ibis.IbisError, pa.ArrowException, UnicodeDecodeError, csv.Error, OverflowError) as error:
         if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) and "space" in str(error).lower():
             raise OSError(28, "no space left on device") from None
-        raise DataError(sentence) from None
+        raise DataError(sentence) from (error if os.environ.get("TABSYNTH_DEBUG") else None)
 
 
 def check_columns(names: list[str] | tuple[str, ...], schema: Schema) -> None:

@@ -177,13 +177,24 @@ _THREATS = (
         ".unit",
     ),
     ("Attribute inference", "Someone knows part of a record and infers the rest of it.", ("attacks.attribute",), ""),
-    ("Singling out and linkage", "Someone isolates one person, or joins two tables on the same person.", ("attacks.singl", "attacks.link"), ""),
-    ("Knowledge of the algorithm", "Someone runs the same generator many times on their own data to learn what to look for.", ("attacks.shadow",), ""),
+    (
+        "Singling out and linkage",
+        "Someone isolates one person, or joins two tables on the same person.",
+        ("attacks.singl", "attacks.link"),
+        "",
+    ),
+    (
+        "Knowledge of the algorithm",
+        "Someone runs the same generator many times on their own data to learn what to look for.",
+        ("attacks.shadow",),
+        "",
+    ),
     ("Access to the model", "Someone reads the fitted model, not only its output.", ("attacks.whitebox",), ""),
     ("Targeted worst cases", "Someone picks the most unusual person instead of an average one.", ("attacks.worst",), ""),
     ("Several releases together", "Someone combines this release with others made from the same people.", ("attacks.compose",), ""),
     ("The implementation", "An audit of the noise itself, by running the generator on neighbouring tables.", ("audit.",), ""),
-)  # fmt: skip
+)
+"""Title, text, and how the names of the findings that speak about it start and end."""
 
 
 def threats(findings: dict[str, dict]) -> list[Threat]:

@@ -99,13 +99,8 @@ def roc(
     """
     left, top, side = 52, 10, 340
 
-    def along(value: float) -> float:
-        if log:
-            return 1 - math.log10(min(max(value, _LOWEST), 1.0)) / math.log10(_LOWEST)
-        return min(max(value, 0.0), 1.0)
-
     def place(fpr: float, tpr: float) -> tuple[float, float]:
-        return left + side * along(fpr), top + side * (1 - along(tpr))
+        return left + side * _along(fpr, log), top + side * (1 - _along(tpr, log))
 
     parts = _axes(place, (0.001, 0.01, 0.1, 1.0) if log else (0.0, 0.25, 0.5, 0.75, 1.0), left, top, side)
     grid = [10 ** (-3 + 3 * i / 60) if log else i / 60 for i in range(61)]
@@ -118,6 +113,11 @@ def roc(
     if point is not None:
         parts += _whisker_point(place, point)
     return _svg(title, desc, parts, box=(left + side + 24, top + side + 46), css="roc")
+
+
+def _along(rate: float, log: bool) -> float:
+    """Where a rate lies on an axis from 0 to 1."""
+    return 1 - math.log10(min(max(rate, _LOWEST), 1.0)) / math.log10(_LOWEST) if log else min(max(rate, 0.0), 1.0)
 
 
 def _axes(place: Callable, ticks: Sequence[float], left: float, top: float, side: float) -> list[Markup]:
@@ -155,7 +155,9 @@ def histogram(data: dict[str, Any], *, title: str, desc: str) -> Markup:
     for i, (label, *shares) in enumerate(rows):
         x, half = 4 + (i + 0.5) * step, 0.36 * step
         train, holdout, synthetic = (base - height * share / most for share in shares)
-        bar = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="train"/>').format(x - half, train, 2 * half, base - train)
+        bar = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="train"/>').format(
+            x - half, train, 2 * half, base - train
+        )
         tick = _line(f"{x - half:.1f}", f"{holdout:.1f}", f"{x + half:.1f}", f"{holdout:.1f}", "holdout")
         parts.append(_group(label, shares, bar + tick))
         circles.append((x, synthetic))

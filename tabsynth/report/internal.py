@@ -31,10 +31,10 @@ def report(data: dict[str, Any]) -> str:
     check_format(data, "tabsynth.report")
     findings = {finding["check"]: _stated(finding) for finding in data.get("findings") or []}
     card = data.get("card")
-    attacks = [f for check, f in findings.items() if check.startswith("attacks.") and "tpr" in f["details"]]
+    attacks = _attacks(findings, card)
     utility = [f for check, f in findings.items() if check.startswith("utility.")]
     what = "rows" if ((data.get("schema") or {}).get("unit") or {}).get("key") is None else "units"
-    shown = {*_SHOWN, *(f["check"] for f in attacks + utility)}
+    shown = {*_SHOWN, *(f["check"] for f in attacks["attacks"] + utility)}
     return render(
         "report.html",
         data=data,
@@ -47,12 +47,9 @@ def report(data: dict[str, Any]) -> str:
         threats=threats(findings),
         ceilings=ceilings(card),
         shares=charge_shares(card),
-        attacks=attacks,
-        chosen=_chosen(findings),
+        **attacks,
         utility=utility,
         other=[f for check, f in findings.items() if check not in shown],
-        reach=_reach(attacks),
-        roc=_membership_roc(attacks, findings, card),
         histograms=_histograms(findings.get("fidelity.tvd1"), data.get("schema") or {}),
         heatmap=_heatmap(findings.get("fidelity.tvd2")),
         utility_rocs=_utility_rocs(utility),
@@ -72,6 +69,12 @@ def _chosen(findings: dict[str, dict]) -> str | None:
     """The check name of the attack that the headline reports on."""
     name = findings.get("attacks.membership", {"details": {}})["details"].get("chosen")
     return name if name is None or name in findings else f"attacks.{name}"
+
+
+def _attacks(findings: dict[str, dict], card: dict[str, Any] | None) -> dict[str, Any]:
+    """The membership attacks, which of them the headline reports on, the width of their AUC axis, and their ROC."""
+    attacks = [f for check, f in findings.items() if check.startswith("attacks.") and "tpr" in f["details"]]
+    return {"attacks": attacks, "chosen": _chosen(findings), "reach": _reach(attacks), "roc": _membership_roc(attacks, findings, card)}
 
 
 def _reach(attacks: list[dict]) -> float:

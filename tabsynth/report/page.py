@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from tabsynth.errors import OptionError
+
+if TYPE_CHECKING:
+    import jinja2
 
 MISSING = "not available"
 _PERCENT = "\u00a0%"
@@ -14,6 +18,11 @@ _PERCENT = "\u00a0%"
 
 def render(template: str, **context: Any) -> str:
     """Fill a template of this package. Every value is escaped; a missing or empty one is written as "not available"."""
+    return _environment().get_template(template).render(context)
+
+
+@cache
+def _environment() -> jinja2.Environment:
     import jinja2
 
     class Missing(jinja2.ChainableUndefined):
@@ -28,7 +37,7 @@ def render(template: str, **context: Any) -> str:
     )
     filters = (number, plain, percent, rate, short, interval, moment, words, event)
     environment.filters |= {function.__name__: function for function in filters}
-    return environment.get_template(template).render(context)
+    return environment
 
 
 def check_format(data: Any, expected: str) -> None:

@@ -85,14 +85,19 @@ def _moment(bound: object) -> object:
 
 def _decimals(digits: int) -> str:
     """Matches the text of a float with at most so many digits after the point, also where it reads 1.5e-05."""
-    small = "".join(rf"|\d(\.\d{{0,{digits - power}}}0*)?e-0*{power}" for power in range(5, digits + 1))
-    return rf"^-?(\d+(\.\d{{0,{digits}}}0*)?{small})$"
+    small = "".join(rf"|\d(?:\.\d{{0,{digits - power}}}0*)?e-0*{power}" for power in range(5, digits + 1))
+    return rf"^-?(?:\d+(?:\.\d{{0,{digits}}}0*)?{small})$"
 
 
 def _validate(table: pd.DataFrame, expected: great_expectations.ExpectationSuite) -> list:
     gx = _library()
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False, metric_calculations=False)
+    known = gx.data_context.types.base
+    config = known.DataContextConfig(
+        store_backend_defaults=known.InMemoryStoreBackendDefaults(),
+        progress_bars=known.ProgressBarsConfig(globally=False, metric_calculations=False),
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=config)
     asset = context.data_sources.add_pandas("memory").add_dataframe_asset("synthetic")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": table})
     return batch.validate(expected, result_format="BASIC").results

@@ -138,22 +138,22 @@ def _scores(task: _Task, model: str, source: str, rng: np.random.Generator) -> n
     features, answers = features.iloc[rows], answers[rows]
     if answers.min() == answers.max() or not features.shape[1]:
         return np.zeros(len(task.answers["holdout"]))
-    numbers = [name for name in features if name not in task.labels]
+    holdout, numbers = task.features["holdout"], [name for name in features if name not in task.labels]
     medians = features[numbers].median().fillna(0.0)
-    return _MODELS[model](
-        task, features.assign(**features[numbers].fillna(medians)), answers,
-        task.features["holdout"].assign(**task.features["holdout"][numbers].fillna(medians)),
-    )  # fmt: skip
+    features, holdout = (t.assign(**t[numbers].fillna(medians)) for t in (features, holdout))
+    return _MODELS[model](task, features, answers, holdout)
 
 
 def _boosting(task: _Task, features: pd.DataFrame, answers: np.ndarray, holdout: pd.DataFrame) -> np.ndarray:
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     coded = [name in task.labels for name in features]
     train, test = (t.mask(t.isin([-1]) & coded).to_numpy(float) for t in (features, holdout))
     stopping = "auto" if min(answers.sum(), (~answers).sum()) >= 10 else False  # it sets rows of both classes aside
-    model = HistGradientBoostingClassifier(random_state=0, categorical_features=coded, early_stopping=stopping).fit(train, answers)
-    return model.predict_proba(test)[:, 1]
+    model = HistGradientBoostingClassifier(random_state=0, categorical_features=coded, early_stopping=stopping)
+    with threadpool_limits(1):  # many small steps: waiting for a busy core costs more than a second thread gains
+        return model.fit(train, answers).predict_proba(test)[:, 1]
 
 
 def _logistic(task: _Task, features: pd.DataFrame, answers: np.ndarray, holdout: pd.DataFrame) -> np.ndarray:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from tabsynth import Schema, Unit
 from tabsynth.access import Candidate
-from tabsynth.codec import Codec, Labels, public_coder
+from tabsynth.codec import Codec, public_coder
 from tabsynth.curator import table as table_module
 from tabsynth.curator.discover import discover
 from tabsynth.curator.ledger import Budget, Ledger
@@ -35,8 +35,12 @@ def codec_of(schema: Schema) -> Codec:
     return Codec(schema, {c.name: public_coder(c) for c in schema.modelled})
 
 
-def exact(frame: pd.DataFrame, schema: Schema, cliques) -> list[np.ndarray]:
-    source = Source(frame, schema)
+def exact(frame: pd.DataFrame, schema: Schema, cliques, secret: str | None = "fixed") -> list[np.ndarray]:
+    """Exact answers; with a fixed secret, the same rows of a unit are used whatever the others are."""
+    with pytest.MonkeyPatch.context() as patch:
+        if secret:
+            patch.setattr("secrets.token_hex", lambda _: secret)
+        source = Source(frame, schema)
     try:
         source.encode(codec_of(schema))
         return source.counts(cliques)
@@ -44,13 +48,13 @@ def exact(frame: pd.DataFrame, schema: Schema, cliques) -> list[np.ndarray]:
         source.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(rows)
 def test_removing_any_unit_moves_every_answer_by_at_most_what_is_claimed(visits_schema, data):
     frame, k = visits(data), visits_schema.unit.max_rows
     cliques = [("ward",), ("days",), ("ward", "days")]
     with_all = exact(frame, visits_schema, cliques)
-    for person in frame.person.unique():
+    for person in frame.person.unique()[:3]:
         rest = frame[frame.person != person]
         if len(rest) == 0:
             continue
@@ -62,7 +66,7 @@ def test_removing_any_unit_moves_every_answer_by_at_most_what_is_claimed(visits_
             assert np.sqrt(((a - b) ** 2).sum()) <= k
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(rows, st.lists(st.integers(0, 6), min_size=44, max_size=44))
 def test_distances_move_by_at_most_the_rows_of_a_unit(visits_schema, data, estimate):
     frame, k = visits(data), visits_schema.unit.max_rows
@@ -81,7 +85,7 @@ def test_a_heavy_unit_counts_max_rows_times_and_rows_without_identifier_not_at_a
 
 def test_which_rows_of_a_unit_are_used_is_random(visits_schema):
     frame = pd.DataFrame({"person": "p", "ward": "A", "days": range(10)})
-    picks = {tuple(np.flatnonzero(exact(frame, visits_schema, [("days",)])[0])) for _ in range(12)}
+    picks = {tuple(np.flatnonzero(exact(frame, visits_schema, [("days",)], secret=None)[0])) for _ in range(12)}
     assert len(picks) > 3
 
 
@@ -157,11 +161,11 @@ def test_scores_share_one_price(private):
     assert private.ledger.spent() - before == pytest.approx(1e-3)
 
 
-def test_noise_of_two_fits_differs(toy_schema, toy_table):
+def test_noise_of_two_fits_differs(visits_schema):
     def once():
-        with PrivateTable(toy_table, toy_schema, Ledger(Budget(1, 1e-6, 0.1))) as private:
-            private.encode(Codec(toy_schema, {c.name: public_coder(c) or Labels(("x",), True) for c in toy_schema.modelled}))
-            return private.measure([("ward",)], costs=[1e-4])[0].counts
+        with PrivateTable(visits([(0, "A", 1)] * 3), visits_schema, Ledger(Budget(1, 1e-6))) as private:
+            private.encode(codec_of(visits_schema))
+            return private.measure([("ward", "days")], costs=[1e-4])[0].counts
 
     assert (once() != once()).any()
 

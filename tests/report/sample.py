@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import NormalDist
 from typing import Any
 
@@ -27,8 +27,10 @@ _LABELS = {
     "|Honduras|Scotland|Holand-Netherlands",
     "income": "<=50K|>50K",
 }
-_RANGES = {"age": (17, 90), "fnlwgt": (10_000, 1_500_000), "education_num": (1, 16), "capital_gain": (0, 99_999), "capital_loss": (0, 4_356),
-           "hours_per_week": (1, 99)}  # fmt: skip
+_RANGES = {
+    "age": (17, 90), "fnlwgt": (10_000, 1_500_000), "education_num": (1, 16), "capital_gain": (0, 99_999), "capital_loss": (0, 4_356),
+    "hours_per_week": (1, 99),
+}  # fmt: skip
 COLUMNS = ["age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation", "relationship", "race", "sex",
            "capital_gain", "capital_loss", "hours_per_week", "native_country", "income"]  # fmt: skip
 
@@ -42,13 +44,21 @@ def schema() -> dict[str, Any]:
             low, high = _RANGES[name]
             columns[name] = {"kind": "integer", "minimum": low, "maximum": high, "nullable": False}
     columns["fnlwgt"] = {"kind": "integer", "discover": True}
-    return {"name": "adult", "description": "Census income, 1994.", "unit": {"key": None, "max_rows": 1}, "target": "income", "columns": columns}
+    return {
+        "name": "adult",
+        "description": "Census income, 1994.",
+        "unit": {"key": None, "max_rows": 1},
+        "target": "income",
+        "columns": columns,
+    }
 
 
 def card() -> dict[str, Any]:
-    pairs = ["relationship, marital_status", "relationship, sex", "marital_status, income", "education, education_num", "occupation, education",
-             "age, marital_status", "workclass, occupation", "hours_per_week, sex", "race, native_country", "capital_gain, income",
-             "capital_loss, income", "age, fnlwgt", "hours_per_week, occupation", "race, fnlwgt"]  # fmt: skip
+    pairs = [
+        "relationship, marital_status", "relationship, sex", "marital_status, income", "education, education_num",
+        "occupation, education", "age, marital_status", "workclass, occupation", "hours_per_week, sex", "race, native_country",
+        "capital_gain, income", "capital_loss, income", "age, fnlwgt", "hours_per_week, occupation", "race, fnlwgt",
+    ]  # fmt: skip
     charges = [
         ("range of fnlwgt", 0.0014), ("one-way counts of 15 columns", 0.0093), ("choice of 14 pairs among 105", 0.0080),
         *((f"counts of {pair}", 0.0093 / 14) for pair in pairs),
@@ -89,12 +99,12 @@ def finding(check: str, title: str, value: float | None, **rest: Any) -> dict[st
 
 def report() -> dict[str, Any]:
     rng = random.Random(7)
-    names = {"train": {"rows": 34190, "units": 34190}, "holdout": {"rows": 14652, "units": 14652}, "synthetic": {"rows": 34170, "units": None}}
+    rows = {"train": 34190, "holdout": 14652, "synthetic": 34170}
     return {
         "format": "tabsynth.report", "version": 1, "private": False, "created": "2026-03-04T12:41:59Z", "tabsynth": "0.1.0",
-        "schema": schema(), "target": "income", "tables": names, "seed": 0, "card": card(),
+        "schema": schema(), "target": "income", "tables": {name: {"rows": n} for name, n in rows.items()}, "seed": 0, "card": card(),
         "findings": [*_fidelity(rng), *_utility(rng), *_attacks(rng), _expectations()],
-        "environment": {"python": "3.11.7", "platform": "Linux-6.1-x86_64", "packages": {"numpy": "2.4.0", "pandas": "2.3.3", "scikit-learn": "1.9.0"}},
+        "environment": {"python": "3.11.7", "platform": "Linux-6.1-x86_64", "packages": {"numpy": "2.4.0", "scikit-learn": "1.9.0"}},
         "seconds": 87.4,
     }  # fmt: skip
 
@@ -108,7 +118,7 @@ def _histogram(name: str, rng: random.Random) -> dict[str, Any]:
     else:
         low, high = _RANGES[name]
         edges = [low + (high - low) * i // 24 for i in range(25)]
-        bins = [f"{a} to {b}" for a, b in zip(edges, edges[1:], strict=False)]
+        bins = [f"{a} to {b}" for a, b in pairwise(edges)]
         weights = [math.exp(-(((i - 8) / 6) ** 2)) + 0.02 for i in range(24)]
         if name.startswith("capital"):
             weights = [60.0, *(rng.random() for _ in range(23))]
@@ -128,9 +138,11 @@ def _fidelity(rng: random.Random) -> list[dict[str, Any]]:
              for p in combinations(COLUMNS, 2)]  # fmt: skip
     worst = [{"columns": rng.sample(COLUMNS, 3), "value": round(0.27 - 0.004 * i, 4), "reference": round(0.09 + 0.01 * rng.random(), 4)}
              for i in range(20)]  # fmt: skip
-    columns = [{"column": c, "value": round(0.008 + 0.02 * rng.random(), 4), "reference": round(0.006 + 0.004 * rng.random(), 4)} for c in COLUMNS]
-    tails = [{"column": c, "low": low, "high": high, "train_low": 0.0098, "train_high": 0.0099, "synthetic_low": 0.0098 + 0.01 * rng.random(),
-              "synthetic_high": 0.0031} for c, (low, high) in _RANGES.items()]  # fmt: skip
+    columns = [
+        {"column": c, "value": round(0.008 + 0.02 * rng.random(), 4), "reference": round(0.006 + 0.004 * rng.random(), 4)} for c in COLUMNS
+    ]
+    shares = {"train_low": 0.0098, "train_high": 0.0099, "synthetic_low": 0.0142, "synthetic_high": 0.0031}
+    tails = [{"column": c, "low": low, "high": high, **shares} for c, (low, high) in _RANGES.items()]
     kept = [{"column": c, "real": len(v.split("|")), "kept": len(v.split("|")) - (3 if c == "native_country" else 0),
              "lost_rare": 3 if c == "native_country" else 0, "invented": 0} for c, v in _LABELS.items()]  # fmt: skip
     return [
@@ -155,11 +167,14 @@ def _utility(rng: random.Random) -> list[dict[str, Any]]:
     for model, words in (("boosting", "gradient boosting"), ("logistic", "logistic regression")):
         for metric, name, value, real in (("auc", "area under the ROC", 0.893, 0.927), ("ap", "average precision", 0.744, 0.829)):
             value, real = value - 0.01 * rng.random(), real - 0.01 * rng.random()
-            details = {"reference_interval": [real - 0.005, real + 0.005], "target": "income", "positive": ">50K", "positive_share_holdout": 0.2393}
+            details = {"target": "income", "positive": ">50K", "positive_share_holdout": 0.2393}
+            details["reference_interval"] = [real - 0.005, real + 0.005]
             if metric == "auc":
                 details["roc"] = {"synthetic": _curve(1.76), "real": _curve(2.05)}
-            out.append(finding(f"utility.{model}.{metric}", f"{words.capitalize()}, {name}", value, interval=[value - 0.006, value + 0.006],
-                               reference=real, reference_is="trained on the real training rows", better="higher", details=details))  # fmt: skip
+            out.append(finding(
+                f"utility.{model}.{metric}", f"{words.capitalize()}, {name}", value, interval=[value - 0.006, value + 0.006],
+                reference=real, reference_is="trained on the real training rows", better="higher", details=details,
+            ))  # fmt: skip
     return out
 
 
@@ -189,12 +204,15 @@ def _membership_attack(check: str, title: str, value: float, rng: random.Random,
     n, rates = 7326, []
     for fpr in (0.1, 0.01, 0.001, 0):
         tp = int(n * fpr * rng.uniform(0.8, 1.3)) + (1 if fpr == 0 else 0)
-        row = {"fpr": fpr, "tp": tp, "fp": int(n * fpr), "tpr": tp / n, "interval": [0.8 * tp / n, 1.25 * tp / n], "fpr_upper": 1.1 * fpr, "note": ""}
+        row = {"fpr": fpr, "tp": tp, "fp": int(n * fpr), "tpr": tp / n, "fpr_upper": 1.1 * fpr, "note": ""}
+        row["interval"] = [0.8 * tp / n, 1.25 * tp / n]
         if fpr == 0.001:
             row |= {"tp": None, "fp": None, "tpr": None, "interval": None, "fpr_upper": None, "note": "needs 10,000 non-members"}
         rates.append(row)
-    details = {"attack": check.split(".")[1], "scaling": check.split(".")[2], "level": level, "n_members": n, "n_nonmembers": n, "mde_auc": 0.513,
-               "tpr": rates, "roc": _curve(3.5 * (value - 0.5))}  # fmt: skip
+    details = {
+        "attack": check.split(".")[1], "scaling": check.split(".")[2], "level": level, "n_members": n, "n_nonmembers": n,
+        "mde_auc": 0.513, "tpr": rates, "roc": _curve(3.5 * (value - 0.5)),
+    }  # fmt: skip
     return finding(check, title, value, interval=[value - 0.0093, value + 0.0093], reference=0.5, reference_is="guessing", details=details)
 
 
@@ -207,8 +225,10 @@ def _replication() -> dict[str, Any]:
         {"label": "closest 1 % of holdout rows", "tau": 0.0875, "members": 351, "n_members": 34190, "holdout": 147, "n_holdout": 14652,
          "rate_members": 351 / 34190, "rate_holdout": 147 / 14652, "excess": 351 / 34190 - 147 / 14652, "interval": [-0.0017, 0.0021]},
     ]  # fmt: skip
-    return finding("attacks.replication", "Exact and near copies", levels[0]["excess"], interval=levels[0]["interval"], reference=0, verdict="pass",
-                   reference_is="no excess over the holdout", details={"levels": levels, "distinct_copied": 40})  # fmt: skip
+    return finding(
+        "attacks.replication", "Exact and near copies", levels[0]["excess"], interval=levels[0]["interval"], reference=0,
+        verdict="pass", reference_is="no excess over the holdout", details={"levels": levels, "distinct_copied": 40},
+    )  # fmt: skip
 
 
 def _expectations() -> dict[str, Any]:
@@ -226,8 +246,8 @@ def not_private_card() -> dict[str, Any]:
     out = card()
     out["guarantee"] |= {"private": False, "epsilon": "infinity", "mu": None, "rho": None, "statement": "There is no privacy guarantee."}
     out["noise"] = "none"
-    out["ledger"] = {"budget_rho": None, "spent_rho": None, "failure_delta": 0.0,
-                     "charges": [{"note": "the whole table, unprotected", "rho": None, "delta": 0.0, "event": "NonPrivateDpEvent()"}]}  # fmt: skip
+    charge = {"note": "the whole table, unprotected", "rho": None, "delta": 0.0, "event": "NonPrivateDpEvent()"}
+    out["ledger"] = {"budget_rho": None, "spent_rho": None, "failure_delta": 0.0, "charges": [charge]}
     return out
 
 

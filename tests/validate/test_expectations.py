@@ -19,7 +19,9 @@ def _check(schema, table):
 
 
 def _broken(finding):
-    return {(e["expectation"].removeprefix("expect_column_values_to_"), e["column"]) for e in finding.details["expectations"] if not e["met"]}
+    return {
+        (e["expectation"].removeprefix("expect_column_values_to_"), e["column"]) for e in finding.details["expectations"] if not e["met"]
+    }
 
 
 def test_a_conformed_table_meets_the_suite(schema, people, unit_schema, visits):
@@ -51,7 +53,7 @@ def test_one_wrong_value_is_found(schema, people, column, value, broken):
 
 
 @pytest.mark.parametrize(
-    ("column", "dtype"), [("age", "float64"), ("weight", "object"), ("smoker", "object"), ("born", "object"), ("grade", "str")]
+    ("column", "dtype"), [("age", "float64"), ("weight", "object"), ("smoker", "string"), ("born", "object"), ("grade", "str")]
 )
 def test_a_wrong_type_is_found(schema, people, column, dtype):
     table = people(100, 0)
@@ -110,7 +112,7 @@ schema = Schema("t", (Column("x", "float", minimum=0.0, maximum=1.0, decimals=2)
 table = pd.DataFrame({"x": [0.25, 2.0] * 5000})
 assert expectations.expectations(Evidence(schema, table, table, table))[0].verdict == "fail"
 """
-    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(tmp_path.rglob("*")) == []

@@ -115,6 +115,8 @@ def test_an_exact_copy_is_at_distance_zero_and_a_missing_value_is_not_the_median
     assert all((found[s][0][:, 0] == 0).all() for s in SCALINGS)
     row = table[table["age"].notna()].head(1)
     gone = row.assign(age=pd.array([pd.NA], dtype="Int64"))
-    filled = row.assign(age=pd.array([int(np.median(axis_values(people(100, 0), schema["age"])[~people(100, 0)["age"].isna()]))], dtype="Int64"))
+    filled = row.assign(
+        age=pd.array([int(np.median(axis_values(people(100, 0), schema["age"])[~people(100, 0)["age"].isna()]))], dtype="Int64")
+    )
     pair = _neighbours.search(encoder.transform(gone), encoder.transform(filled), [slice(None)])
     assert pair["standardised"][0][0, 0] == pytest.approx(2, abs=0.05)

@@ -46,9 +46,7 @@ def test_tvd_agrees_with_the_reference_evaluation(measured_by_reference):
 
 def _tables(*columns):
     """A schema of one categorical and one float column, and three tables of them."""
-    schema = Schema(
-        "t", (Column("c", "categorical", labels=("a", "b", "c")), Column("x", "float", minimum=0.0, maximum=10.0)), target="c"
-    )
+    schema = Schema("t", (Column("c", "categorical", labels=("a", "b", "c")), Column("x", "float", minimum=0.0, maximum=10.0)), target="c")
     frames = [pd.DataFrame({"c": pd.Series(list(c), dtype=object), "x": np.array(x, float)}) for c, x in columns]
     return Evidence(schema, *frames)
 

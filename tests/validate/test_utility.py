@@ -13,18 +13,20 @@ def _by_check(findings):
     return {finding.check: finding for finding in findings}
 
 
-def _evidence(kind="categorical", rows=2000, signal=True, **changes):
+def _evidence(kind="categorical", rows=1000, sign=1, **changes):
     label = Column("y", "categorical", labels=("no", "yes")) if kind == "categorical" else Column("y", "float", minimum=-99.0, maximum=99.0)
     schema = Schema("t", (Column("x", "float", minimum=-9.0, maximum=9.0), Column("c", "categorical", labels=("a", "b")), label))
 
-    def table(seed, linked=True):
+    def table(seed, sign=1):
         rng = np.random.default_rng(seed)
         x, noise = rng.normal(size=rows), rng.normal(size=rows)
-        y = (x if linked else rng.normal(size=rows)) + noise
+        y = sign * x + noise
         answer = np.where(y > 1, "yes", "no").astype(object) if kind == "categorical" else y
-        return pd.DataFrame({"x": np.where(rng.random(rows) < 0.05, np.nan, x), "c": rng.choice(["a", "b"], rows).astype(object), "y": answer})
+        return pd.DataFrame(
+            {"x": np.where(rng.random(rows) < 0.05, np.nan, x), "c": rng.choice(["a", "b"], rows).astype(object), "y": answer}
+        )
 
-    tables = {"train": table(0), "holdout": table(1), "synthetic": table(2, signal), **changes}
+    tables = {"train": table(0), "holdout": table(1), "synthetic": table(2, sign), **changes}
     return Evidence(schema, **tables, target="y")
 
 
@@ -38,15 +40,15 @@ def test_weighted_measures_match_scikit_learn():
 
 
 @pytest.mark.parametrize("kind", ["categorical", "numeric"])
-def test_a_good_table_is_worth_as_much_as_the_real_one_and_a_shuffled_one_nothing(kind):
-    good, bad = (_by_check(utility.utility(_evidence(kind, signal=signal))) for signal in (True, False))
+def test_a_good_table_is_worth_as_much_as_the_real_one_and_a_reversed_one_less_than_a_guess(kind):
+    good, bad = (_by_check(utility.utility(_evidence(kind, sign=sign))) for sign in (1, -1))
     for name in ("utility.boosting.auc", "utility.logistic.auc", "utility.boosting.ap", "utility.logistic.ap"):
         real = good[name]
         assert real.interval[0] <= real.value <= real.interval[1]
-        assert abs(real.value - real.reference) < 0.06
+        assert abs(real.value - real.reference) < 0.08
         assert bad[name].value < bad[name].details["reference_interval"][0]
         assert real.reference == bad[name].reference
-    assert abs(bad["utility.logistic.auc"].value - 0.5) < 0.15
+    assert bad["utility.boosting.auc"].interval[1] < 0.5
     roc = good["utility.boosting.auc"].details["roc"]
     assert set(roc) == {"synthetic", "real"}
     assert all(len(curve["fpr"]) == len(curve["tpr"]) <= 101 for curve in roc.values())

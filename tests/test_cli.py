@@ -1,0 +1,268 @@
+"""The command line: what works, what is refused and how, and that nothing is left half written."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from conftest import toy_rows
+
+from tabsynth import Release, cli
+from tabsynth.conform import read
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line in this process: exit code, standard output, standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tabsynth", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        signal.signal(signal.SIGTERM, before)
+        seen = capsys.readouterr()
+        return stop.value.code, seen.out, seen.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, toy_schema):
+    """A table, its schema, and a place to write."""
+    folder = tmp_path_factory.mktemp("cli")
+    toy_rows(1500).to_parquet(folder / "toy.parquet", index=False)
+    toy_rows(1500).to_csv(folder / "toy.csv", index=False)
+    (folder / "toy.yaml").write_text(toy_schema.dump())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def released(files):
+    """A release made by the command line."""
+    command = [sys.executable, "-m", "tabsynth", "release", files / "toy.csv", "--schema", files / "toy.yaml", "--epsilon", "3", "--out", files / "out"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return files / "out", done
+
+
+def test_help_is_instant():
+    best = 9.0
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "tabsynth", "--help"], capture_output=True, check=True)
+        best = min(best, time.perf_counter() - started)
+    assert best < 0.5
+
+
+def test_release_folder_is_complete(released, toy_schema):
+    out, done = released
+    assert {p.name for p in out.iterdir()} == {
+        "synthetic.parquet", "model", "card.json", "card.html", "report.internal.html", "report.internal.json",
+    }  # fmt: skip
+    assert {p.name for p in (out / "model").iterdir()} == {"model.json", "model.npz", "card.json"}
+    card = json.loads((out / "card.json").read_text())
+    assert 2.99 < card["guarantee"]["epsilon"] <= 3
+    assert len(read(out / "synthetic.parquet", toy_schema)) == card["synthetic"]["rows"]
+    assert "Model mst (auto: 9 columns" in done.stderr
+    assert f"{out}/report.internal.html" in done.stdout
+    assert not [p for p in out.parent.iterdir() if "partial" in p.name]
+
+
+def test_no_exact_number_of_rows_leaves(released):
+    """The table has 1,500 rows; the public files hold neither that nor the size of the training half."""
+    out, _ = released
+    internal = json.loads((out / "report.internal.json").read_text())
+    train = internal["tables"]["train"]["rows"]
+    public = (out / "card.json").read_text() + (out / "card.html").read_text() + (out / "model/model.json").read_text()
+    assert str(train) not in public.replace(str(json.loads((out / "card.json").read_text())["synthetic"]["rows"]), "")
+    assert internal["private"] is False
+
+
+def test_verify_accepts_what_was_released_and_finds_what_was_changed(released, run, tmp_path):
+    out, _ = released
+    assert run("verify", out)[0] == 0
+
+    def changed(name, edit):
+        copy = tmp_path / name
+        shutil.copytree(out, copy)
+        edit(copy)
+        code, text, _ = run("verify", copy)
+        assert code == 1, name
+        return text
+
+    def edit_card(**changes):
+        def edit(folder):
+            card = json.loads((folder / "card.json").read_text())
+            for section, values in changes.items():
+                card[section].update(values)
+            (folder / "card.json").write_text(json.dumps(card))
+
+        return edit
+
+    assert "synthetic.parquet changed" in changed("table", lambda f: toy_rows(5).to_parquet(f / "synthetic.parquet"))
+    assert "model/model.npz is missing" in changed("model", lambda f: (f / "model/model.npz").unlink())
+    assert "amount to epsilon" in changed("epsilon", edit_card(guarantee={"epsilon": 0.5}))
+    assert "add up to rho" in changed("charges", edit_card(ledger={"charges": json.loads((out / "card.json").read_text())["ledger"]["charges"] * 2}))
+    assert "fingerprint" in changed("fingerprint", edit_card(schema={"name": "other"}))
+    assert "lacks what this check needs" in changed("empty", lambda f: (f / "card.json").write_text('{"format": "tabsynth.card", "version": 1}'))
+
+
+def test_fit_sample_evaluate(files, run, tmp_path):
+    code, out, err = run("fit", files / "toy.parquet", "--schema", files / "toy.yaml", "--epsilon", 1, "--model", "independent", "--target", "sick",
+                         "--out", tmp_path / "m", "--json")  # fmt: skip
+    assert (code, json.loads(out)["model"]) == (0, "independent")
+    for name in ("a.csv", "b.parquet"):
+        code, out, err = run("sample", tmp_path / "m", "--rows", 200, "--seed", 7, "--out", tmp_path / name)
+        assert (code, err) == (0, "")
+    schema = Release.load(tmp_path / "m").schema
+    pd.testing.assert_frame_equal(read(tmp_path / "a.csv", schema), read(tmp_path / "b.parquet", schema))
+    code, out, _ = run("evaluate", "--train", files / "toy.csv", "--holdout", files / "toy.parquet", "--synthetic", tmp_path / "a.csv", "--schema",
+                       files / "toy.yaml", "--out", tmp_path / "e", "--quiet", "--json")  # fmt: skip
+    assert code == 0
+    assert set(json.loads(out)["verdicts"]) >= {"attacks.replication", "attacks.membership"}
+    assert (tmp_path / "e/report.internal.html").is_file()
+
+
+def test_schema_draft_and_check(files, run, tmp_path):
+    code, out, _ = run("schema", "draft", files / "toy.parquet")
+    assert code == 0
+    (tmp_path / "s.yaml").write_text(out)
+    code, out, err = run("schema", "check", tmp_path / "s.yaml", files / "toy.parquet")
+    assert (code, err) == (0, "")
+    assert "10 columns, unit of privacy: row" in out
+
+
+def test_the_operator_is_told_what_was_clamped_and_the_release_is_not(files, run, tmp_path):
+    frame = toy_rows(300)
+    frame.loc[:6, "age"] = 12345
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    code, out, err = run("fit", tmp_path / "t.csv", "--schema", files / "toy.yaml", "--epsilon", 1, "--model", "independent", "--out", tmp_path / "m")
+    assert code == 0
+    assert "NOT PRIVATE, for your eyes only: values clamped or counted as missing: age 7." in err
+    assert "12345" not in (tmp_path / "m/model.json").read_text() + (tmp_path / "m/card.json").read_text()
+
+
+FIT = ["fit", "{toy.csv}", "--schema", "{toy.yaml}", "--epsilon", "1", "--out", "{new}"]
+
+
+def changed(**options):
+    """The fit command with options replaced or added."""
+    line = list(FIT)
+    for name, value in options.items():
+        flag = f"--{name}"
+        if flag in line:
+            line[line.index(flag) + 1] = value
+        else:
+            line += [flag, value]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        *((changed(epsilon=e), "epsilon is") for e in ("0", "-1", "nan", "inf", "abc")),
+        *((changed(delta=d), "delta is") for d in ("0", "1", "1.5", "-1e-6", "nan", "x")),
+        (changed(model="gpt"), "there is no model 'gpt'; use auto, independent, mst"),
+        (changed(target="nosuch"), "target is 'nosuch'"),
+        (changed(seed="-1"), "seed is -1"),
+        (changed(seed="1.5"), "give a whole number"),
+        (changed(schema="{gone.yaml}"), "there is no schema file"),
+        (changed(schema="{toy.csv}"), "is not"),
+        (changed(schema="{toy.parquet}"), "cannot be read as text"),
+        (changed(out="{toy.csv}"), "is a file; name a new folder"),
+        (changed(out="{.}"), "already exists"),
+        ([*changed(out="{.}"), "--force"], "was not written by tabsynth"),
+        (["fit", "{gone.csv}", *FIT[2:]], "there is no file"),
+        (["fit", *FIT[2:]], "Missing argument 'TRAIN'"),
+        (["release", *FIT[1:], "--holdout", "1"], "holdout is 1.0"),
+        (["release", *FIT[1:], "--rows", "0"], "rows is 0"),
+        (["sample", "{.}", "--out", "{x.csv}"], "is not a tabsynth model"),
+        (["sample", "{.}", "--out", "{x.txt}"], "let the output end in one of"),
+        (["verify", "{.}"], "is not a release"),
+        (["nosuch"], "No such command 'nosuch'"),
+        (["evaluate", "--train", "{toy.csv}"], "Missing option"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else None,
+)
+def test_bad_requests_end_in_one_sentence_and_leave_nothing(line, says, files, run):
+    before = sorted(files.rglob("*"))
+    code, out, err = run(*(str(files / a[1:-1]) if a.startswith("{") else a for a in line))
+    last = err.strip().splitlines()[-1]
+    assert code == 2
+    assert says in last
+    assert "Traceback" not in err
+    assert out == ""
+    assert sorted(files.rglob("*")) == before
+
+
+@pytest.mark.parametrize("damage", ["not json", "other format", "other version", "no arrays", "cut arrays", "wrong shapes", "other model"])
+def test_damaged_model_folders_are_refused(damage, files, run, tmp_path, toy_schema):
+    import tabsynth
+
+    tabsynth.fit(toy_rows(50), toy_schema, epsilon=1, model="independent").save(tmp_path / "m")
+    model, arrays = tmp_path / "m/model.json", tmp_path / "m/model.npz"
+    document = json.loads(model.read_text())
+    match damage:
+        case "not json":
+            model.write_bytes(b"\x80\x04nonsense")
+        case "other format":
+            model.write_text(json.dumps(document | {"format": "pickle"}))
+        case "other version":
+            model.write_text(json.dumps(document | {"version": 99}))
+        case "other model":
+            model.write_text(json.dumps(document | {"name": "mst"}))
+        case "no arrays":
+            arrays.unlink()
+        case "cut arrays":
+            arrays.write_bytes(arrays.read_bytes()[:200])
+        case "wrong shapes":
+            document["codec"]["coders"]["age"]["starts"] = "abc"
+            model.write_text(json.dumps(document))
+    code, _, err = run("sample", tmp_path / "m", "--out", tmp_path / "x.csv")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_interrupted_it_says_so_and_leaves_nothing(files, tmp_path):
+    command = [sys.executable, "-m", "tabsynth", "release", files / "toy.csv", "--schema", files / "toy.yaml", "--epsilon", "1", "--out", tmp_path / "o"]
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert "Model mst" in process.stderr.readline()
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.strip().splitlines()[-1].endswith("tabsynth: interrupted; nothing was left half written.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(files, tmp_path):
+    """A limit of 20 kB a file stands in for the disk: the write fails half way."""
+    command = [sys.executable, "-m", "tabsynth", "fit", files / "toy.csv", "--schema", files / "toy.yaml", "--epsilon", "1", "--model", "independent"]
+    done = subprocess.run(
+        [*map(str, command), "--out", str(tmp_path / "m")],
+        capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000)),
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "the disk is full" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_our_own_withholds_its_text(run, monkeypatch, files):
+    def broken(*_):
+        raise RuntimeError("row 17: hiv-positive")
+
+    monkeypatch.setattr("tabsynth.verify.verify", broken)
+    monkeypatch.delenv("TABSYNTH_DEBUG", raising=False)
+    code, _, err = run("verify", files)
+    assert code == 3
+    assert "hiv" not in err
+    assert "RuntimeError" in err

@@ -1,0 +1,234 @@
+"""Calibration: a leak is found, an independent table raises no alarm; published figures are reproduced.
+
+`attacks` is what the product runs. Tables have 1,200 training and 800 holdout rows: 400 members, 400 non-members, 400 reference rows.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabsynth.schema import Column, Schema
+from tabsynth.validate import Evidence
+from tabsynth.validate.attacks import ATTACKS, attacks, ldr, membership, nndr, statistics
+from tabsynth.validate.attacks._challenge import design
+from tabsynth.validate.attacks._neighbours import measure
+from tabsynth.validate.features import SCALINGS, Encoder
+
+NAMES = [f"attacks.{attack}.{scaling}" for attack in ATTACKS for scaling in SCALINGS]
+SEEDS = 20
+
+
+def _run(schema, train, holdout, synthetic, seed=0):
+    return {finding.check: finding for finding in attacks(Evidence(schema, train, holdout, synthetic, seed=seed))}
+
+
+@pytest.fixture(scope="module")
+def independent(schema, people):
+    """Findings on 20 synthetic tables that are fresh draws from the population."""
+    return [_run(schema, people(1200, 10 * seed), people(800, 10 * seed + 1), people(1200, 10 * seed + 2), seed) for seed in range(SEEDS)]
+
+
+def test_an_independent_table_raises_no_alarm(independent):
+    """Alarms at nominal level .05 in at most 4 of 20 tables (5 or more have probability .003); scores within 4 standard errors."""
+    for check in ("attacks.replication", "attacks.membership", "attacks.controls"):
+        assert sum(findings[check].verdict == "fail" for findings in independent) <= 4, check
+    for name in NAMES:
+        z = np.array([(f[name].value - 0.5) / statistics.auc_null_sd(400, 400) for f in independent])
+        assert abs(z.mean()) < 4 / np.sqrt(SEEDS), name
+        assert 0.5 < z.std(ddof=1) < 1.6, name
+        assert sum(f[name].interval[0] <= 0.5 <= f[name].interval[1] for f in independent) >= SEEDS - 4, name
+    gates = [gate for f in independent for gate in f["attacks.controls"].details["gates"] if gate["ok"] is not None]
+    assert np.mean([gate["ok"] for gate in gates]) > 0.97
+    assert len(gates) == SEEDS * (len(NAMES) + 2)
+
+
+def test_the_training_table_released_as_is_fails_everything(schema, people):
+    train = people(1200, 0)
+    found = _run(schema, train, people(800, 1), train.sample(frac=1, random_state=0).reset_index(drop=True))
+    copied = found["attacks.replication"]
+    assert (copied.value, copied.verdict) == (1.0, "fail")
+    assert copied.details["distinct_copied"] == 1200
+    assert copied.interval[0] > 0.99
+    for name in NAMES:
+        assert found[name].value > 0.97, name
+        assert found[name].interval[0] > 0.95, name
+    headline = found["attacks.membership"]
+    assert headline.verdict == "fail"
+    assert headline.value > 0.95
+    assert found["attacks.controls"].verdict == "pass"
+
+
+@pytest.mark.parametrize("size", [600, 4000])
+def test_one_copied_row_in_twenty_is_found_whatever_the_size_of_the_synthetic_table(schema, people, size):
+    train = people(1200, 0)
+    synthetic = pd.concat([people(size, 2), train[:60]], ignore_index=True)
+    found = _run(schema, train, people(800, 1), synthetic)["attacks.replication"]
+    assert found.verdict == "fail"
+    assert found.value == pytest.approx(0.05)
+    assert found.details["distinct_copied"] == 60
+
+
+def test_near_copies_are_found_where_no_row_is_an_exact_copy(schema, people):
+    train = people(1200, 0)
+    jitter = np.random.default_rng(0).normal(0, 0.01, 1200)
+    found = _run(schema, train, people(800, 1), train.assign(weight=train["weight"] + jitter))
+    exact, *near = found["attacks.replication"].details["levels"]
+    assert exact["members"] == 0
+    assert found["attacks.replication"].verdict == "fail"
+    assert all(level["rate_members"] > 0.9 for level in near)
+    assert found["attacks.ldr.standardised"].value > 0.97
+
+
+def test_leaks_grow_with_the_share_of_training_rows(schema, people):
+    train, fresh = people(1200, 0), people(1200, 2)
+    values = []
+    for share in (0, 300, 600, 1200):
+        found = _run(schema, train, people(800, 1), pd.concat([train[:share], fresh[share:]], ignore_index=True))
+        values.append([found[name].value for name in NAMES])
+    assert (np.diff(np.array(values), axis=0) > 0).all()
+
+
+def test_copies_by_coincidence_are_no_leak():
+    schema = Schema("t", tuple(Column(f"b{i}", "boolean", nullable=False) for i in range(3)))
+
+    def table(rows, seed):
+        return pd.DataFrame(np.random.default_rng(seed).random((rows, 3)) < 0.3, columns=list(schema.names)).astype("boolean")
+
+    found = _run(schema, table(1500, 0), table(1000, 1), table(1500, 2))
+    copied = found["attacks.replication"]
+    assert copied.details["levels"][0]["rate_members"] == 1.0
+    assert (copied.value, copied.verdict) == (0.0, "pass")
+    assert found["attacks.membership"].verdict != "fail"
+
+
+def test_too_few_rows_to_clear_a_table_are_not_a_pass(schema, people):
+    found = _run(schema, people(60, 0), people(40, 1), people(60, 2))
+    assert found["attacks.replication"].verdict == "inconclusive"
+    assert found["attacks.membership"].verdict == "inconclusive"
+    assert found["attacks.membership"].details["needed_nonmembers"] > 40
+
+
+def test_ldr_and_nndr_reproduce_the_published_bench(shared):
+    """California Housing of Synth-MIA: 200 members, 200 non-members, 200 reference rows, raw columns."""
+    folder = shared / "data" / "attack_bench" / "synthmia_housing"
+    if not folder.is_dir():
+        pytest.skip("the attack bench is not here")
+    members, others, reference, synthetic = (pd.read_csv(folder / f"{n}.csv").astype(float) for n in ("mem", "non_mem", "ref", "synth"))
+    schema = Schema("housing", tuple(Column(name, "float", discover=True, nullable=False) for name in members))
+    encoder = Encoder.fit(schema, reference, synthetic)
+    rows = encoder.transform(pd.concat([members, others], ignore_index=True))
+    near = measure(rows, encoder.transform(synthetic), encoder.transform(reference))["standardised"][0]
+    member = np.repeat([True, False], 200)
+    for score, auc, tpr in ((ldr.score, 0.709, 0.365), (nndr.score, 0.733, 0.375)):
+        found = statistics.summary(score(near), member, np.arange(400))
+        assert found["value"] == pytest.approx(auc, abs=6e-4)
+        assert statistics.tpr_at_fpr(score(near), member, 0.01)["tpr"] == pytest.approx(tpr, abs=1e-9)
+        assert found["interval"][0] < auc < found["interval"][1]
+
+
+def test_attack_formulas_on_one_row():
+    from tabsynth.validate.attacks._neighbours import Near
+
+    near = Near(np.array([[1.0, 2.0, 4.0, 6.0, 8.0]]), np.array([3.0]))
+    assert ldr.score(near) == pytest.approx(np.log(3))
+    assert nndr.score(near) == pytest.approx(np.log(5))
+    few = Near(np.array([[1.0, 2.0, np.inf, np.inf, np.inf]]), np.array([np.inf]))
+    assert nndr.score(few) == pytest.approx(np.log(2))
+    assert not np.isfinite(ldr.score(few)).any()
+
+
+def test_challenge_is_balanced_random_and_by_unit(unit_schema, visits):
+    train, holdout = visits(300, 0), visits(200, 1)
+    challenge = design(Evidence(unit_schema, train, holdout, visits(100, 2), seed=3))
+    assert challenge.member.tolist() == [True] * 100 + [False] * 100
+    patients = challenge.rows["patient"].groupby(challenge.units)
+    assert (patients.nunique() == 1).all()
+    whole = pd.concat([train, holdout])["patient"].value_counts()
+    assert (patients.size().to_numpy() == whole[patients.first()].to_numpy()).all()
+    assert not set(challenge.rows["patient"]) & set(challenge.reference["patient"])
+    assert set(challenge.rows["patient"][~challenge.row_member]) | set(challenge.reference["patient"]) == set(holdout["patient"])
+    again = design(Evidence(unit_schema, train, holdout, visits(100, 2), seed=4))
+    assert set(again.rows["patient"]) != set(challenge.rows["patient"])
+
+
+def test_units_are_attacked_as_a_whole(unit_schema, visits):
+    train, holdout = visits(600, 0), visits(400, 1)
+    found = _run(unit_schema, train, holdout, train)
+    assert {f"{name}{end}" for name in NAMES for end in ("", ".unit")} < set(found)
+    unit, row = found["attacks.ldr.standardised.unit"], found["attacks.ldr.standardised"]
+    assert (unit.details["n_members"], unit.details["n_nonmembers"]) == (200, 200)
+    assert row.details["n_members"] > 400
+    assert unit.value > 0.97
+    assert row.note
+    assert found["attacks.membership"].details["chosen"].endswith(".unit")
+    assert found["attacks.membership"].details["n_members"] == 100
+    copied = found["attacks.replication"]
+    assert copied.details["levels"][0]["n_members"] == 600
+    assert (copied.value, copied.verdict) == (1.0, "fail")
+
+
+def test_dependent_rows_raise_no_alarm_by_unit(unit_schema, visits):
+    """As for rows: at most 3 of 12 alarms at nominal level .05 (4 or more have probability .002)."""
+    runs = [_run(unit_schema, visits(300, 3 * s), visits(200, 3 * s + 1), visits(300, 3 * s + 2), s) for s in range(12)]
+    for name in NAMES:
+        for end in ("", ".unit"):
+            assert sum(not f[name + end].interval[0] <= 0.5 <= f[name + end].interval[1] for f in runs) <= 3, name + end
+    for check in ("attacks.replication", "attacks.membership", "attacks.controls"):
+        assert sum(f[check].verdict == "fail" for f in runs) <= 3, check
+
+
+def _gates(found):
+    return {gate["name"]: gate for gate in found["attacks.controls"].details["gates"]}
+
+
+def test_controls_notice_a_split_that_is_not_random(schema, people):
+    rows = people(2400, 0).sort_values("weight", ignore_index=True)
+    found = _run(schema, rows[:1400].reset_index(drop=True), rows[1400:].reset_index(drop=True), people(1000, 1))
+    assert found["attacks.controls"].verdict == "fail"
+    assert not _gates(found)["member vs non-member classifier"]["ok"]
+    assert found["attacks.controls"].value == sum(gate["ok"] is False for gate in _gates(found).values())
+
+
+def test_controls_notice_units_on_both_sides_and_count_shared_rows(unit_schema, visits):
+    train, holdout = visits(200, 0), visits(150, 1)
+    mixed = pd.concat([holdout, train[:5]], ignore_index=True)
+    found = _run(unit_schema, train, mixed, visits(200, 2))
+    gate = _gates(found)["units in both training and holdout rows"]
+    assert (gate["value"], gate["ok"]) == (train[:5]["patient"].nunique(), False)
+    assert found["attacks.controls"].verdict == "fail"
+    clean = _gates(_run(unit_schema, train, holdout, visits(200, 2)))
+    assert clean["units in both training and holdout rows"]["ok"]
+    assert clean["exact rows shared by members and non-members"]["ok"] is None
+
+
+def test_the_headline_is_free_of_selection_and_the_best_attack_wins():
+    """Mean over 200 runs within 4 standard errors of chance, among 40 useless attacks; a useful one is chosen and reported."""
+    rng, member = np.random.default_rng(0), np.repeat([True, False], 200)
+    useless = [membership.headline({str(k): rng.normal(size=400) for k in range(40)}, member, seed) for seed in range(200)]
+    values = np.array([finding.value for finding in useless])
+    assert abs(values.mean() - 11 / 101) < 4 * values.std() / np.sqrt(200)  # beat the 11th of 100 non-members
+    assert not any(finding.verdict == "pass" for finding in useless)  # 40 attacks on 200 units leave too much room
+    scores = {"noise": rng.normal(size=400), "good": rng.normal(size=400) + 2 * member}
+    best = membership.headline(scores, member, 0)
+    assert best.details["chosen"] == "good"
+    assert best.verdict == "fail"
+    assert best.details["fpr"] == best.reference == 0.1
+    assert best.details["n_members"] == best.details["n_nonmembers"] == 100
+
+
+def test_the_headline_uses_one_percent_where_there_are_enough_non_members():
+    rng, member = np.random.default_rng(0), np.repeat([True, False], 2600)
+    finding = membership.headline({"noise": rng.normal(size=5200)}, member, 0)
+    assert (finding.details["fpr"], finding.details["n_nonmembers"], finding.details["fp"]) == (0.01, 1300, 13)
+    assert finding.verdict == "pass"
+    assert finding.details["upper_all"] < finding.details["tolerance"] == pytest.approx(0.0339, abs=1e-4)
+
+
+def test_an_attack_on_the_tolerance_curve_passes_in_at_most_one_table_of_twenty():
+    """The claim behind a pass. A plain Clopper-Pearson bound at the observed threshold passes 15 % of these tables."""
+    rng, member = np.random.default_rng(0), np.repeat([True, False], 1000)
+    tolerance = statistics.gaussian_tpr(0.5, 0.1)
+    passed = [statistics.tpr_upper(rng.normal(size=2000) + 0.5 * member, member, 0.1, 0.05) < tolerance for _ in range(300)]
+    assert np.mean(passed) <= 0.05
+    useless = [statistics.tpr_upper(rng.normal(size=2000), member, 0.1, 0.05) < tolerance for _ in range(100)]
+    assert np.mean(useless) > 0.95
