@@ -76,6 +76,7 @@ def card() -> dict[str, Any]:
             "charges": [
                 {"note": note, "rho": rho, "delta": 1e-7 if i == 0 else 0.0,
                  "event": f"GaussianDpEvent(noise_multiplier={math.sqrt(1 / (2 * rho)):.4f})"}
+                | ({"gaussians": [[math.sqrt(105 / (2 * rho)), 105]]} if note.startswith("choice") else {})
                 for i, (note, rho) in enumerate(charges)
             ],
         },

@@ -77,6 +77,14 @@ def test_the_card_has_every_section_and_says_what_it_is():
         assert {name, digest} <= set(page.text)
 
 
+def test_every_charge_is_on_the_card():
+    page = Page(card(sample.card()))
+    for charge in sample.card()["ledger"]["charges"]:
+        assert charge["note"] in page.text
+    assert "Gaussian, noise multiplier 81.01, 105 times" in page.text
+    assert "GaussianDpEvent(noise_multiplier=18.9)" in page.text
+
+
 def test_a_card_without_privacy_says_so_first():
     page = Page(card(sample.not_private_card()))
     assert page.text[0] == "There is NO privacy guarantee."
