@@ -78,7 +78,7 @@ def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> di
             break
         children = {name: _children(t, r) for name, t in growing.items()}
         edges = {name: _inner_edges(growing[name], cuts) for name, cuts in children.items()}
-        noisy = table.cells(edges, cost={name: price[name] for name in growing}, note=f"cells (round {r + 1})")
+        noisy = table.cells(edges, cost={name: price[name] for name in growing}, note="bins")
         for name, tree in growing.items():
             _grow(tree, children[name], edges[name], noisy[name])
     return {name: _group(tree) for name, tree in trees.items()}

@@ -30,6 +30,8 @@ class MST:
         Shares of the budget for the columns' histograms and for the scores of all pairs; the rest measures the chosen pairs.
     noise_weight : float
         How much of a pair table's expected L1 noise counts against choosing it; inference removes the rest.
+    clear : float
+        A pair is chosen if its gain is at least that many standard deviations of its score's noise.
     target : str, optional
         A column to keep the relations of: the gain of its pairs counts `target_weight` times.
     target_weight : float
@@ -43,6 +45,7 @@ class MST:
     singles: float = 0.2
     scores: float = 0.1
     noise_weight: float = 0.5
+    clear: float = 2.0
     iterations: int = 500
 
     def fit(self, data: Counts, rng: np.random.Generator, progress: Progress) -> TreeModel:
@@ -55,11 +58,12 @@ class MST:
         progress("comparing pairs", 0.1)
         edges = self._choose(data, shares, total, budget)
         progress("measuring pairs", 0.3)
-        two = data.measure(edges, costs=_tables.split(data.left(), [_size(domain, e) for e in edges])) if edges else []
+        chosen = edges or [(a,) for a in domain]
+        two = data.measure(chosen, costs=_tables.split(data.left(), [_size(domain, c) for c in chosen]))
         progress("inferring the model", 0.4)
         order = _outward(list(domain), edges)
         start = _conditionals(order, shares, two)
-        fitted = _graph.fit(domain, [*one, *two], total, start, iterations=self.iterations) if edges else start
+        fitted = _graph.fit(domain, [*one, *two], total, start, iterations=self.iterations)
         return TreeModel(total, list(domain), order, [_normalised(fitted[attrs]) for attrs in start])
 
     def _choose(self, data: Counts, shares: Mapping[str, np.ndarray], total: float, budget: float) -> list[Attrs]:
@@ -73,8 +77,9 @@ class MST:
         sigma = data.sigma((1 - self.singles - self.scores) * budget / (len(data.domain) - 1))
         noise = math.sqrt(2 / math.pi) * sigma
         gain = [d - _sampling_distance(e) - self.noise_weight * noise * e.size for d, e in zip(noisy, expected, strict=True)]
+        clear = np.array(gain) > self.clear * data.sigma(self.scores * budget / len(pairs))
         weight = [self.target_weight if self.target in pair else 1.0 for pair in pairs]
-        return _spanning_forest(pairs, np.multiply(gain, weight))
+        return _spanning_forest(pairs, np.where(clear, np.multiply(gain, weight), 0.0))
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ def _conditionals(order: Sequence[Attrs], shares: Mapping[str, np.ndarray], two:
     joint = {}
     for m in two:
         table = _tables.distribution(m)
-        joint[m.attrs], joint[m.attrs[::-1]] = table, table.T
+        joint |= {m.attrs: table, m.attrs[::-1]: table.T}
     out = {}
     for attrs in order:
         out[attrs] = shares[attrs[0]] if len(attrs) == 1 else _given(joint[attrs], shares[attrs[1]])

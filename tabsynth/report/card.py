@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tabsynth.report import figures
-from tabsynth.report.guarantee import ceilings, charge_shares, is_private, unit_words
+from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_words
 from tabsynth.report.page import check_format, render
 
 
@@ -31,5 +31,6 @@ def card(data: dict[str, Any]) -> str:
         unit=unit_words((data.get("guarantee") or {}).get("unit")),
         ceilings=ceilings(data),
         shares=charge_shares(data),
+        purchases=purchases(data),
         figures=figures,
     )

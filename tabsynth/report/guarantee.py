@@ -60,13 +60,24 @@ def is_private(card: dict[str, Any] | None) -> bool:
     return given.get("private") is True and is_number(given.get("epsilon")) and within
 
 
+def purchases(card: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The ledger's charges in order, those with the same note as one: note, steps, rho, delta, gaussians, event."""
+    rows: dict[str, dict[str, Any]] = {}
+    for charge in ((card or {}).get("ledger") or {}).get("charges") or []:
+        row = rows.setdefault(str(charge.get("note")), {"steps": 0, "rho": 0.0, "delta": 0.0, "gaussians": [], "event": charge.get("event")})
+        row["steps"] += 1
+        row["rho"] = row["rho"] + charge["rho"] if is_number(charge.get("rho")) and is_number(row["rho"]) else None
+        row["delta"] += charge.get("delta") or 0.0
+        row["gaussians"] += [g for g in charge.get("gaussians") or [] if g not in row["gaussians"]]
+    return [{"note": note, **row} for note, row in rows.items()]
+
+
 def charge_shares(card: dict[str, Any] | None, most: int = 12) -> list[tuple[str, float]]:
-    """Label and share of the budget of each charge, in the ledger's order; the smallest become one entry beyond `most`."""
-    ledger = (card or {}).get("ledger") or {}
-    budget = ledger.get("budget_rho")
+    """Label and share of the budget of each purchase, in the ledger's order; the smallest become one entry beyond `most`."""
+    budget = ((card or {}).get("ledger") or {}).get("budget_rho")
     if not is_number(budget) or not budget > 0:
         return []
-    shares = [(str(c.get("note")), c["rho"] / budget) for c in ledger.get("charges") or [] if is_number(c.get("rho"))]
+    shares = [(row["note"], row["rho"] / budget) for row in purchases(card) if is_number(row["rho"])]
     if len(shares) <= most:
         return shares
     kept = set(sorted(range(len(shares)), key=lambda i: -shares[i][1])[: most - 1])

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabsynth.report import figures
 from tabsynth.report.claims import available, claims, threats, why_missing
-from tabsynth.report.guarantee import ceilings, charge_shares, gaussian_tpr, highest_tpr, is_private, unit_words
+from tabsynth.report.guarantee import ceilings, charge_shares, gaussian_tpr, highest_tpr, is_private, purchases, unit_words
 from tabsynth.report.page import check_format, is_number, percent, render
 
 _SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "attacks.replication",
@@ -47,6 +47,7 @@ def report(data: dict[str, Any]) -> str:
         threats=threats(findings),
         ceilings=ceilings(card),
         shares=charge_shares(card),
+        purchases=purchases(card),
         **attacks,
         utility=utility,
         other=[f for check, f in findings.items() if check not in shown],

@@ -151,6 +151,19 @@ def test_challenge_is_balanced_random_and_by_unit(unit_schema, visits):
     assert set(again.rows["patient"]) != set(challenge.rows["patient"])
 
 
+def test_large_tables_are_subsampled_with_the_seed(unit_schema, visits, monkeypatch):
+    from tabsynth.validate.attacks import _challenge
+
+    for name, limit in {"UNITS": 50, "REFERENCE_ROWS": 60, "SYNTHETIC_ROWS": 70}.items():
+        monkeypatch.setattr(_challenge, name, limit)
+    evidence = Evidence(unit_schema, visits(300, 0), visits(200, 1), visits(100, 2))
+    challenge = design(evidence)
+    assert (challenge.member.sum(), len(challenge.member), len(challenge.reference), len(challenge.synthetic)) == (50, 100, 60, 70)
+    pd.testing.assert_frame_equal(challenge.synthetic, design(evidence).synthetic)
+    monkeypatch.setattr(_challenge, "ROWS", 60)
+    assert len(design(evidence).rows) == pytest.approx(120, rel=0.25)
+
+
 def test_units_are_attacked_as_a_whole(unit_schema, visits):
     train, holdout = visits(600, 0), visits(400, 1)
     found = _run(unit_schema, train, holdout, train)
@@ -202,12 +215,12 @@ def test_controls_notice_units_on_both_sides_and_count_shared_rows(unit_schema, 
 
 
 def test_the_headline_is_free_of_selection_and_the_best_attack_wins():
-    """Mean over 200 runs within 4 standard errors of chance, among 40 useless attacks; a useful one is chosen and reported."""
+    """Mean over 100 runs within 4 standard errors of chance, among 15 useless attacks; a useful one is chosen and reported."""
     rng, member = np.random.default_rng(0), np.repeat([True, False], 200)
-    useless = [membership.headline({str(k): rng.normal(size=400) for k in range(40)}, member, seed) for seed in range(200)]
+    useless = [membership.headline({str(k): rng.normal(size=400) for k in range(15)}, member, seed) for seed in range(100)]
     values = np.array([finding.value for finding in useless])
-    assert abs(values.mean() - 11 / 101) < 4 * values.std() / np.sqrt(200)  # beat the 11th of 100 non-members
-    assert not any(finding.verdict == "pass" for finding in useless)  # 40 attacks on 200 units leave too much room
+    assert abs(values.mean() - 11 / 101) < 4 * values.std() / np.sqrt(100)  # beat the 11th of 100 non-members
+    assert not any(finding.verdict == "pass" for finding in useless)  # 15 attacks on 200 units leave too much room
     scores = {"noise": rng.normal(size=400), "good": rng.normal(size=400) + 2 * member}
     best = membership.headline(scores, member, 0)
     assert best.details["chosen"] == "good"

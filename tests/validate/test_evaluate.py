@@ -102,7 +102,7 @@ def test_details_have_the_shapes_the_report_draws(findings):
 
 
 def test_the_seed_decides(schema, people):
-    tables = people(300, 0), people(200, 1), people(300, 2)
+    tables = people(120, 0), people(80, 1), people(120, 2)
     first, again, other = (evaluate(*tables, schema, seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
@@ -148,7 +148,7 @@ def test_tiny_tables_of_units_go_through(unit_schema, visits, sizes):
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("kind", ["missing", "constant"])
-@pytest.mark.parametrize("target", ["smoker", "age", "born", "job"])
+@pytest.mark.parametrize("target", ["smoker", "born"])
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_columns_without_information_go_through(schema, people, which, kind, target):
     tables = [people(40, seed) for seed in range(3)]
