@@ -44,7 +44,7 @@ def guarantee(ledger: Ledger, schema: Schema) -> dict[str, Any]:
         "mu": (2 * ledger.spent()) ** 0.5,
         "rho": ledger.spent(),
         "statement": f"Adding or removing {whom} changes the probability of any outcome by a factor of at most exp({epsilon:.4g}), "
-        f"except with probability {delta:g}.",
+        f"except with probability {_short(delta)}.",
     }
 
 
@@ -94,6 +94,11 @@ def version() -> str:
 def now() -> str:
     """The time, in UTC, to the second."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _short(value: float) -> str:
+    """A small number as people write it: 1e-6, not 1e-06."""
+    return f"{value:g}".replace("e-0", "e-")
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,8 @@
 Real tables are looked for beside the checkout; tests that need them skip where they are absent.
 """
 
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,21 @@ def visits_schema() -> Schema:
     return Schema.from_dict({"name": "visits", "unit": {"key": "person", "max_rows": 3}, "columns": columns})
 
 
-def required(tool_present: bool, what: str) -> None:
-    """Skip where a tool is missing; with CI set, fail instead."""
-    if not tool_present:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {what}")
+@pytest.fixture(scope="session")
+def files(tmp_path_factory, toy_schema) -> Path:
+    """A folder with a table of 1,500 rows, as Parquet and as CSV, and its schema."""
+    folder = tmp_path_factory.mktemp("files")
+    toy_rows(1500).to_parquet(folder / "toy.parquet", index=False)
+    toy_rows(1500).to_csv(folder / "toy.csv", index=False)
+    (folder / "toy.yaml").write_text(toy_schema.dump())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def released(files, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """A release that the command line made of it, and what it printed."""
+    out = tmp_path_factory.mktemp("released") / "out"
+    command = ["-m", "tabsynth", "release", files / "toy.csv", "--schema", files / "toy.yaml", "--epsilon", "3", "--out", out]
+    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out, done

@@ -39,8 +39,9 @@ def discover(table: PrivateTable) -> Codec:
     cost = table.left() * min(SHARE, MOST / len(needy)) if needy else 0.0
     listed = [c for c in needy if c.kind == "categorical"]
     for c in listed:
-        values = table.labels(c.name, cost=cost, failure=table.ledger.budget.failure / len(listed))
-        coders[c.name] = Labels((*values, OTHER) if c.outside == "other" else tuple(values) or (OTHER,), c.nullable)
+        values = [v for v in table.labels(c.name, cost=cost, failure=table.ledger.budget.failure / len(listed)) if v != OTHER]
+        spare = (OTHER,) if c.outside == "other" or not values else ()
+        coders[c.name] = Labels((*values, *spare), c.nullable)
     coders |= _bins(table, {c.name: c for c in needy if c.numeric}, cost)
     return Codec(schema, coders)
 

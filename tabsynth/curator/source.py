@@ -50,7 +50,8 @@ class Source:
             with redacted(UNREADABLE):
                 if raw.limit(1).count().execute() == 0:
                     raise DataError("the data has a header and no rows; give at least one row.")
-                self._rows = self._bounded(conform(raw, schema)).select(*(c.name for c in schema.modelled))
+                conformed = self._workspace.connection.create_view("conformed", conform(raw, schema))
+                self._rows = self._bounded(conformed).select(*(c.name for c in schema.modelled))
         except BaseException:
             self._workspace.close()
             raise

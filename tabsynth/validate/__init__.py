@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tabsynth.access import Progress
 from tabsynth.errors import OptionError, SchemaError
 from tabsynth.schema import Schema
 from tabsynth.validate import attacks, expectations, fidelity, utility
@@ -34,7 +34,7 @@ def evaluate(
     *,
     target: str | None = None,
     seed: int = 0,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Finding]:
     """Compare a synthetic table with the real rows it was fitted on and with real rows it never saw. The result is NOT private.
 
@@ -48,7 +48,7 @@ def evaluate(
     seed : int
         Of every random choice; the same seed gives the same findings.
     progress : callable, optional
-        Told what is done next and which fraction is behind us (`tabsynth.access.Progress`).
+        Told what is done next and which fraction is behind us.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def evaluate(
     target = schema.target if target is None else target
     if target is not None and target not in {c.name for c in schema.modelled}:
         raise OptionError(f"target is {target!r}; name one of the columns {', '.join(c.name for c in schema.modelled)}.")
-    evidence = Evidence(schema, *(t.reset_index(drop=True) for t in (train, holdout, synthetic)), target, seed)
+    evidence = Evidence(schema, train, holdout, synthetic, target, seed)
     findings = []
     for done, (label, check) in enumerate(CHECKS.items()):
         if progress is not None:

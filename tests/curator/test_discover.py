@@ -139,3 +139,8 @@ def test_bins_round_trip_as_plain_data(spiky):
     assert isinstance(b, Bins)
     assert all(np.array_equal(getattr(a, f), getattr(b, f)) for f in ("edges", "starts", "mass"))
     assert (a.null, again.schema) == (b.null, codec.schema)
+
+
+def test_a_value_named_like_the_place_for_everything_else_joins_it():
+    codec, _ = bought(["OTHER"] * 5000 + ["a"] * 5000, {"kind": "categorical", "discover": True})
+    assert codec.coders["x"] == Labels(("a", "OTHER"), True)

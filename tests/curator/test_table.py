@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import toy_rows
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -21,6 +21,8 @@ from tabsynth.curator.source import Source
 from tabsynth.curator.table import PrivateTable
 from tabsynth.errors import BudgetExceeded, Unaccounted
 
+PHASES = (Phase.explicit, Phase.generate)
+"""Every example opens databases, so a failing one is shown as it was found."""
 rows = st.lists(
     st.tuples(st.integers(0, 4), st.sampled_from(["A", "B", "C", "other", None]), st.integers(-3, 15)), min_size=1, max_size=30
 )
@@ -48,7 +50,7 @@ def exact(frame: pd.DataFrame, schema: Schema, cliques, secret: str | None = "fi
         source.close()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, phases=PHASES)
 @given(rows)
 def test_removing_any_unit_moves_every_answer_by_at_most_what_is_claimed(visits_schema, data):
     frame, k = visits(data), visits_schema.unit.max_rows
@@ -66,7 +68,7 @@ def test_removing_any_unit_moves_every_answer_by_at_most_what_is_claimed(visits_
             assert np.sqrt(((a - b) ** 2).sum()) <= k
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6, deadline=None, phases=PHASES)
 @given(rows, st.lists(st.integers(0, 6), min_size=44, max_size=44))
 def test_distances_move_by_at_most_the_rows_of_a_unit(visits_schema, data, estimate):
     frame, k = visits(data), visits_schema.unit.max_rows

@@ -120,3 +120,12 @@ def test_an_exact_copy_is_at_distance_zero_and_a_missing_value_is_not_the_median
     )
     pair = _neighbours.search(encoder.transform(gone), encoder.transform(filled), [slice(None)])
     assert pair["standardised"][0][0, 0] == pytest.approx(2, abs=0.05)
+
+
+def test_an_unknown_label_is_as_far_from_missing_as_from_any_label():
+    schema = Schema("t", (Column("c", "categorical", discover=True), Column("d", "boolean", nullable=False)))
+    labels = pd.DataFrame({"c": pd.Series(["a", None], dtype=object), "d": pd.array([True, True], dtype="boolean")})
+    encoder = Encoder.fit(schema, labels, labels)
+    queries = encoder.transform(labels.assign(c=pd.Series(["new", None], dtype=object)))
+    found = _neighbours.search(queries, encoder.transform(labels), [slice(None)])["rank"][0]
+    assert found[:, :2].tolist() == [[2.0, 2.0], [0.0, 2.0]]

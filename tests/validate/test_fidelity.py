@@ -66,6 +66,7 @@ def test_tvd_counts_missing_and_unseen_values():
     bars = {h["column"]: h for h in found["fidelity.tvd1"].details["histograms"]}
     assert bars["c"]["bins"] == ["a", "b", "missing", "not in the real rows"]
     assert bars["c"]["synthetic"] == [0.25, 0.25, 0.25, 0.25]
+    assert (bars["x"]["bins"][-1], bars["x"]["synthetic"][-1], bars["x"]["train"][-1]) == ("missing", 0.25, 0.0)
 
 
 def test_histograms_are_shares_of_readable_bins(schema, people):

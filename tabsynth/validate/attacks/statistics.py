@@ -32,7 +32,7 @@ def tpr_at_fpr(scores: np.ndarray, member: np.ndarray, fpr: float) -> dict[str, 
         fpr, tp, fp, tpr, interval (Clopper-Pearson, 95 %), fpr_upper (upper end of the 95 % interval of the rate reached), note.
     """
     others = scores[~member]
-    tp, fp = _above(scores, member, allowed(fpr, len(others)))
+    tp, fp = _above(scores, member, math.floor(fpr * len(others)))
     n = int(member.sum())
     notes = [
         "threshold: the highest score of a non-member" if not fp else "",
@@ -57,11 +57,6 @@ def tpr_upper(scores: np.ndarray, member: np.ndarray, fpr: float, error: float) 
     """
     count = _surely(fpr, int((~member).sum()), error / 2)
     return 1.0 if count is None else clopper_pearson(_above(scores, member, count)[0], int(member.sum()), 1 - error)[1]
-
-
-def allowed(fpr: float, nonmembers: int) -> int:
-    """How many of the non-members may be called members: ``floor(fpr * nonmembers)``, safe against 0.1 * 30 = 3.0000000000000004."""
-    return math.floor(fpr * nonmembers + 1e-9)
 
 
 def _above(scores: np.ndarray, member: np.ndarray, count: int) -> tuple[int, int]:
