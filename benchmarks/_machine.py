@@ -17,6 +17,12 @@ def keep(name: str, result: dict[str, Any]) -> Path:
     """Write ``results/NAME.json``: the result, when, and on what."""
     machine = {"cores": os.cpu_count(), "processor": platform.machine(), "load": os.getloadavg()[0]}
     path = RESULTS / f"{name}.json"
-    document = {"benchmark": name, "created": now(), "tabsynth": version(), "machine": machine, "environment": environment()} | result
+    document = {
+        "benchmark": name,
+        "created": now(),
+        "tabsynth": version(),
+        "machine": machine,
+        "environment": environment(),
+    } | result
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return path

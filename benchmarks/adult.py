@@ -61,7 +61,10 @@ def main() -> None:
         runs = [once(folder, reference / "evaluate.py", seed, options) for seed in range(options.seeds)]
     means = {k: round(mean(r[k] for r in runs), 4) for k in runs[0]}
     settings = {"model": options.model, "epsilon": options.epsilon, "delta": 1e-6, "target": options.target, "rows": options.rows}
-    path = keep(f"adult_{options.model}_{options.epsilon:g}{'_target' if options.target else ''}", {"settings": settings, "mean": means, "runs": runs})
+    path = keep(
+        f"adult_{options.model}_{options.epsilon:g}{'_target' if options.target else ''}",
+        {"settings": settings, "mean": means, "runs": runs},
+    )
     print(json.dumps(means), path)
 
 

@@ -29,7 +29,9 @@ def main() -> None:
         measurement = dp.m.make_gaussian(dp.vector_domain(dp.atom_domain(T=int)), dp.l2_distance(T=float), scale=sigma)
         theirs = rate(lambda n, m=measurement: m([0] * n), 50_000)
         ours = rate(lambda n, s=sigma: discrete_gaussian((n,), s), 5_000_000)
-        rows.append({"sigma": sigma, "opendp_per_s": round(theirs), "tabsynth_per_s": round(ours), "ratio": round(ours / theirs, 1)})
+        rows.append(
+            {"sigma": sigma, "opendp_per_s": round(theirs), "tabsynth_per_s": round(ours), "ratio": round(ours / theirs, 1)}
+        )
         print(rows[-1])
     keep("noise", {"rows": rows})
 

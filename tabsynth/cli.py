@@ -58,12 +58,18 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 output = options(quiet, as_json)
 schema_option = click.option("--schema", required=True, type=table, help="YAML schema: what is public about the table.")
 target_option = click.option("--target", help="Column to predict; its relations matter most. Default: the schema's target.")
-seed_option = click.option("--seed", type=Number(int), default=0, show_default=True, help="Seed of the random choices that are not privacy noise.")
-rows_option = click.option("--rows", type=Number(int), help="Synthetic rows. Default: a noisy estimate of the number of training rows.")
+seed_option = click.option(
+    "--seed", type=Number(int), default=0, show_default=True, help="Seed of the random choices that are not privacy noise."
+)
+rows_option = click.option(
+    "--rows", type=Number(int), help="Synthetic rows. Default: a noisy estimate of the number of training rows."
+)
 force_option = click.option("--force", is_flag=True, help="Replace the output folder if tabsynth wrote it.")
 privacy = options(
     click.option("--epsilon", required=True, type=Number(float), help="Privacy budget, above 0; usually 0.1 to 10."),
-    click.option("--delta", type=Number(float), default=1e-6, show_default=True, help="Above 0 and far below one over the number of units."),
+    click.option(
+        "--delta", type=Number(float), default=1e-6, show_default=True, help="Above 0 and far below one over the number of units."
+    ),
     click.option("--model", default="auto", show_default=True, help="auto, independent or mst."),
 )
 
@@ -83,7 +89,13 @@ def cli() -> None:
 @schema_option
 @privacy
 @rows_option
-@click.option("--holdout", type=Number(float), default=0.3, show_default=True, help="Share of the units kept out of the fit, to evaluate with.")
+@click.option(
+    "--holdout",
+    type=Number(float),
+    default=0.3,
+    show_default=True,
+    help="Share of the units kept out of the fit, to evaluate with.",
+)
 @target_option
 @seed_option
 @click.option("--out", required=True, type=table, help="New folder for the release.")
@@ -253,12 +265,20 @@ def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
     off = {name: n for name, n in outside(data, schema).items() if n}
     if off:
         counts = ", ".join(f"{name} {n:,}" for name, n in off.items())
-        say(quiet, f"NOT PRIVATE, for your eyes only: values clamped or counted as missing: {counts}. The release does not contain this.")
+        say(
+            quiet,
+            f"NOT PRIVATE, for your eyes only: values clamped or counted as missing: {counts}. The release does not contain this.",
+        )
 
 
 def _summary(card: dict[str, Any]) -> dict[str, Any]:
     guarantee = card["guarantee"]
-    return {"model": card["model"]["name"], "epsilon": guarantee["epsilon"], "delta": guarantee["delta"], "charges": len(card["ledger"]["charges"])}
+    return {
+        "model": card["model"]["name"],
+        "epsilon": guarantee["epsilon"],
+        "delta": guarantee["delta"],
+        "charges": len(card["ledger"]["charges"]),
+    }
 
 
 def _told(card: dict[str, Any]) -> str:

@@ -194,7 +194,9 @@ def _values(decoded: np.ndarray, column: Column) -> Any:
     import pandas as pd
 
     if column.kind in ("date", "datetime"):
-        return pd.to_datetime(pd.Series(decoded), unit="D" if column.kind == "date" else "s", errors="coerce").astype("datetime64[s]")
+        return pd.to_datetime(pd.Series(decoded), unit="D" if column.kind == "date" else "s", errors="coerce").astype(
+            "datetime64[s]"
+        )
     if column.kind == "integer":
         return pd.array(decoded, dtype="Int64")
     if column.kind == "float" and column.decimals is not None:
@@ -206,5 +208,8 @@ def _coder(plain: Mapping[str, Any]) -> Labels | Bins:
     if "labels" in plain:
         return Labels(tuple(plain["labels"]), plain["null"])
     return Bins(
-        np.array(plain["edges"], dtype=float), np.array(plain["starts"], dtype=np.int64), np.array(plain["mass"], dtype=float), plain["null"]
+        np.array(plain["edges"], dtype=float),
+        np.array(plain["starts"], dtype=np.int64),
+        np.array(plain["mass"], dtype=float),
+        plain["null"],
     )

@@ -25,7 +25,9 @@ STORIES = {
         "Patients: RAND Health Insurance Experiment, 20,190 person-years. Privacy for each row, epsilon 1.", "randhie.yaml", 1.0
     ),
     "transactions": Story(
-        "Transactions: The Complete Journey, groceries of 2,469 households. Privacy for each household, epsilon 2.", "completejourney.yaml", 2.0
+        "Transactions: The Complete Journey, groceries of 2,469 households. Privacy for each household, epsilon 2.",
+        "completejourney.yaml",
+        2.0,
     ),
 }
 
@@ -34,7 +36,9 @@ def run(name: str, out: Path, *, progress: Progress) -> dict[str, Any]:
     """Make the release `name` in the folder `out`, replacing an earlier one; return its card."""
     story = STORIES[name]
     data = {"patients": demo_data.patients, "transactions": demo_data.transactions}[name]()
-    return pipeline.release(data, Schema.load(schemas() / story.schema), out, epsilon=story.epsilon, force=True, progress=progress)
+    return pipeline.release(
+        data, Schema.load(schemas() / story.schema), out, epsilon=story.epsilon, force=True, progress=progress
+    )
 
 
 def schemas() -> Path:

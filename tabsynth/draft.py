@@ -40,7 +40,10 @@ def draft(data: Any) -> str:
         types = workspace.open(data).schema()
     columns = tuple(_column(column, kind) for column, kind in types.items())
     text = TEXT if isinstance(data, str | Path) and Path(data).suffix.lower() != ".parquet" else ""
-    return NOTE.format(name=Path(data).name if isinstance(data, str | Path) else "a DataFrame", text=text) + Schema(name, columns).dump()
+    return (
+        NOTE.format(name=Path(data).name if isinstance(data, str | Path) else "a DataFrame", text=text)
+        + Schema(name, columns).dump()
+    )
 
 
 def _column(name: str, stored: dtypes.DataType) -> Column:

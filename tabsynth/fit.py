@@ -83,7 +83,9 @@ def fit(
         fitted = algorithm.fit(table, np.random.default_rng(seed), lambda what, done: progress(what, 0.25 + 0.75 * done))
     progress("done", 1.0)
     settings = {k: v for k, v in dataclasses.asdict(algorithm).items() if k != "name"}
-    return Release(codec, fitted, card(schema, ledger, codec, {"name": name, "chosen": chosen, "seed": seed, "settings": settings}))
+    return Release(
+        codec, fitted, card(schema, ledger, codec, {"name": name, "chosen": chosen, "seed": seed, "settings": settings})
+    )
 
 
 def plan(schema: Schema, model: str) -> tuple[str, str]:

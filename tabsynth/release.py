@@ -125,7 +125,9 @@ class Release:
         folder = Path(folder)
         folder = folder / "model" if (folder / "model").is_dir() else folder
         if missing := [name for name in MODEL_FILES if not (folder / name).is_file()]:
-            raise FolderError(f"{folder} is not a tabsynth model: it has no {missing[0]}; give a folder that fit or release wrote.")
+            raise FolderError(
+                f"{folder} is not a tabsynth model: it has no {missing[0]}; give a folder that fit or release wrote."
+            )
         document = read_json(folder / "model.json", FORMAT, VERSION)
         try:
             with np.load(folder / "model.npz", allow_pickle=False) as stored:
@@ -133,7 +135,17 @@ class Release:
             model = model_class(document["name"]).load(document["model"], arrays)
             release = cls(Codec.from_dict(document["codec"]), model, read_json(folder / "card.json", "tabsynth.card", 1))
             release.sample(1)
-        except (TabsynthError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, ArithmeticError) as error:
+        except (
+            TabsynthError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            AttributeError,
+            EOFError,
+            ArithmeticError,
+        ) as error:
             raise _damaged(folder, error) from None
         except Exception as error:
             if type(error).__module__ in ("zipfile", "zlib"):
@@ -143,7 +155,9 @@ class Release:
 
 
 def _damaged(folder: Path, error: Exception) -> FolderError:
-    return FolderError(f"the model in {folder} is damaged or of another version ({type(error).__name__}); fit it again or restore it.")
+    return FolderError(
+        f"the model in {folder} is damaged or of another version ({type(error).__name__}); fit it again or restore it."
+    )
 
 
 def check_rows(rows: Any) -> None:

@@ -193,7 +193,9 @@ class Schema:
         if not isinstance(data, Mapping) or "columns" not in data:
             raise SchemaError("this is not a schema: expected a mapping with 'name', 'columns' and, where it applies, 'unit'.")
         if unknown := sorted(map(str, set(data) - {"name", "description", "unit", "target", "columns"})):
-            raise SchemaError(f"the schema has unknown entries {', '.join(unknown)}; known are name, description, unit, target, columns.")
+            raise SchemaError(
+                f"the schema has unknown entries {', '.join(unknown)}; known are name, description, unit, target, columns."
+            )
         unit, columns = data.get("unit", {}), data["columns"]
         if not isinstance(unit, Mapping) or set(unit) - {"key", "max_rows"}:
             raise SchemaError("unit must be a mapping with 'key' and 'max_rows'.")
@@ -270,10 +272,10 @@ def _is_number(value: Any) -> bool:
 def _column_to_dict(column: Column) -> dict[str, Any]:
     default = Column(column.name, column.kind, discover=True) if column.discover else None
     out: dict[str, Any] = {"kind": column.kind}
-    for field in ("labels", "minimum", "maximum", "decimals"):
-        value = getattr(column, field)
+    for name in ("labels", "minimum", "maximum", "decimals"):
+        value = getattr(column, name)
         if value is not None:
-            out[field] = list(value) if field == "labels" else value.isoformat() if isinstance(value, dt.date) else value
+            out[name] = list(value) if name == "labels" else value.isoformat() if isinstance(value, dt.date) else value
     if not column.nullable:
         out["nullable"] = False
     if column.discover:
@@ -294,7 +296,7 @@ def _column_from_dict(name: Any, spec: Any) -> Column:
     if unknown := sorted(map(str, set(spec) - _FIELDS)):
         raise SchemaError(f"column {name!r} has unknown entries {', '.join(unknown)}; known are {', '.join(sorted(_FIELDS))}.")
     fields = dict(spec)
-    if not fields.get("outside", "default"):
+    if fields.get("outside") == "":
         raise SchemaError(f"column {name!r}: outside is empty; leave it out to have the default.")
     if "labels" in fields:
         if not isinstance(fields["labels"], list | tuple):
@@ -322,9 +324,9 @@ def _check_column(c: Column) -> None:
 
     if c.kind not in KINDS:
         fail(f"kind is {c.kind!r}; use one of {', '.join(KINDS)}.")
-    for field in ("nullable", "discover"):
-        if not isinstance(getattr(c, field), bool):
-            fail(f"{field} is {getattr(c, field)!r}; use true or false.")
+    for name in ("nullable", "discover"):
+        if not isinstance(getattr(c, name), bool):
+            fail(f"{name} is {getattr(c, name)!r}; use true or false.")
     if c.outside not in OUTSIDE[c.kind]:
         fail(f"outside is {c.outside!r}; for {c.kind} columns use {' or '.join(OUTSIDE[c.kind])}.")
     if not isinstance(c.description, str):
@@ -354,7 +356,9 @@ def _check_range(c: Column, fail) -> None:
         fail("a public range and 'discover: true' exclude each other.")
     ok = {"integer": _is_int, "float": _is_number}.get(c.kind, lambda v: isinstance(v, dt.date))
     if not (ok(c.minimum) and ok(c.maximum)):
-        fail(f"minimum {c.minimum!r} and maximum {c.maximum!r} must be {'finite numbers' if c.kind == 'float' else c.kind + ' values'}.")
+        fail(
+            f"minimum {c.minimum!r} and maximum {c.maximum!r} must be {'finite numbers' if c.kind == 'float' else c.kind + ' values'}."
+        )
     if not c.minimum <= c.maximum:
         fail(f"minimum {c.minimum} is above maximum {c.maximum}.")
     if c.kind in ("integer", "float") and max(abs(c.minimum), abs(c.maximum)) > 2**52:

@@ -61,7 +61,9 @@ class Workspace:
         if isinstance(data, pd.DataFrame):
             return self._open_frame(data)
         if not isinstance(data, str | os.PathLike):
-            raise DataError(f"the data is a {type(data).__name__}; give a DataFrame or the path of a {', '.join(EXTENSIONS)} file.")
+            raise DataError(
+                f"the data is a {type(data).__name__}; give a DataFrame or the path of a {', '.join(EXTENSIONS)} file."
+            )
         path = Path(data)
         if not path.is_file():
             raise DataError(f"there is no file {path}; give the path of a {', '.join(EXTENSIONS)} file.")
@@ -69,7 +71,9 @@ class Workspace:
             raise DataError(f"{path.name} ends in {path.suffix or 'nothing'!r}; convert it to one of {', '.join(EXTENSIONS)}.")
         if path.stat().st_size == 0:
             raise DataError(f"{path.name} is empty; give a table with a header and at least one row.")
-        with redacted(f"{path.name} cannot be read as a {path.suffix[1:]} table; check that the file is complete and of that type."):
+        with redacted(
+            f"{path.name} cannot be read as a {path.suffix[1:]} table; check that the file is complete and of that type."
+        ):
             return self._open_parquet(path) if path.suffix.lower() == ".parquet" else self._open_csv(path)
 
     def _open_frame(self, frame: pd.DataFrame) -> ibis.Table:
@@ -135,7 +139,9 @@ def check_extension(path: str | Path) -> Path:
     """Refuse an output file whose extension does not name a format."""
     path = Path(path)
     if path.suffix.lower() not in EXTENSIONS:
-        raise DataError(f"{path.name} ends in {path.suffix or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}.")
+        raise DataError(
+            f"{path.name} ends in {path.suffix or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}."
+        )
     return path
 
 
@@ -175,7 +181,9 @@ def check_columns(names: list[str] | tuple[str, ...], schema: Schema) -> None:
         If one has a column that the other does not.
     """
     if missing := [n for n in schema.names if n not in names]:
-        raise SchemaError(f"the data has no column {_some(missing)}, which schema {schema.name!r} describes; add it or remove it from the schema.")
+        raise SchemaError(
+            f"the data has no column {_some(missing)}, which schema {schema.name!r} describes; add it or remove it from the schema."
+        )
     if extra := [n for n in names if n not in schema.names]:
         raise SchemaError(
             f"the data has {_some(extra)}, which schema {schema.name!r} does not describe; describe it, drop it from the data, "

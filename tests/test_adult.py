@@ -17,10 +17,25 @@ def test_mst_at_epsilon_one_keeps_three_way_tables(repo, tmp_path):
 
     call(reference / "split_adult.py", real_data("data", "adult", "adult.parquet"), tmp_path)
     started = time.perf_counter()
-    call("-m", "tabsynth", "fit", tmp_path / "train.csv", "--schema", repo / "schemas/adult.yaml", "--epsilon", 1, "--model", "mst", "--out", tmp_path / "m")
+    call(
+        "-m",
+        "tabsynth",
+        "fit",
+        tmp_path / "train.csv",
+        "--schema",
+        repo / "schemas/adult.yaml",
+        "--epsilon",
+        1,
+        "--model",
+        "mst",
+        "--out",
+        tmp_path / "m",
+    )
     call("-m", "tabsynth", "sample", tmp_path / "m", "--rows", 34_189, "--out", tmp_path / "s.csv")
     seconds = time.perf_counter() - started
-    scores = json.loads(call(reference / "evaluate.py", tmp_path / "train.csv", tmp_path / "holdout.csv", tmp_path / "s.csv", "income"))
+    scores = json.loads(
+        call(reference / "evaluate.py", tmp_path / "train.csv", tmp_path / "holdout.csv", tmp_path / "s.csv", "income")
+    )
     assert scores["tvd3"] <= 0.12
     assert scores["auc_hgb"] >= 0.85
     assert seconds < 60

@@ -53,7 +53,12 @@ HEAVY = {*SEAMS, "pandas", "sklearn", "scipy", "ibis", "duckdb", "pyarrow"} - {"
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
     """Dotted names a module imports, those for type checkers alone left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    guarded = {id(n) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) for n in ast.walk(node)}
+    guarded = {
+        id(n)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for n in ast.walk(node)
+    }
     nodes = tree.body if top_level else list(ast.walk(tree))
     found = set()
     for node in nodes:
@@ -99,7 +104,9 @@ def test_no_print_no_global_randomness_no_pickle_and_short(path):
     calls = [n.func for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
     assert not any(isinstance(f, ast.Name) and f.id == "print" for f in calls)
     dotted = {ast.unparse(f) for f in calls if isinstance(f, ast.Attribute)}
-    assert not {d for d in dotted if d.startswith(("random.", "np.random.")) and d not in ("np.random.default_rng", "np.random.Generator")}
+    assert not {
+        d for d in dotted if d.startswith(("random.", "np.random.")) and d not in ("np.random.default_rng", "np.random.Generator")
+    }
     assert not any("pickle" in n for n in imports(path))
     assert text.count("\n") <= 400
 

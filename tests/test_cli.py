@@ -62,10 +62,14 @@ def test_no_exact_number_of_rows_leaves(released, toy_schema):
     """Public files hold neither the size of the training half nor of the table, unless the noisy estimate happens to hit it."""
     out, _ = released
     card = (out / "card.json").read_text()
-    synthetic, train = json.loads(card)["synthetic"]["rows"], json.loads((out / "report.internal.json").read_text())["tables"]["train"]["rows"]
+    synthetic, train = (
+        json.loads(card)["synthetic"]["rows"],
+        json.loads((out / "report.internal.json").read_text())["tables"]["train"]["rows"],
+    )
     public = card + (out / "card.html").read_text() + (out / "model/model.json").read_text()
     for exact in {train, 1500} - {synthetic}:
         assert not re.search(rf"(?<![\d.]){exact}(?![\d.])|{exact:,}", public)
+    assert synthetic == Release.load(out).rows, "the default size is the model's noisy estimate"
     estimates = {tabsynth.fit(toy_rows(400), toy_schema, epsilon=1, model="independent").rows for _ in range(5)}
     assert len(estimates) > 1, "the default number of rows is an estimate with fresh noise, not a count"
 
@@ -94,9 +98,13 @@ def test_verify_accepts_what_was_released_and_finds_what_was_changed(released, r
     assert "synthetic.parquet changed" in changed("table", lambda f: toy_rows(5).to_parquet(f / "synthetic.parquet"))
     assert "model/model.npz is missing" in changed("model", lambda f: (f / "model/model.npz").unlink())
     assert "amount to epsilon" in changed("epsilon", edit_card(guarantee={"epsilon": 0.5}))
-    assert "add up to rho" in changed("charges", edit_card(ledger={"charges": json.loads((out / "card.json").read_text())["ledger"]["charges"] * 2}))
+    assert "add up to rho" in changed(
+        "charges", edit_card(ledger={"charges": json.loads((out / "card.json").read_text())["ledger"]["charges"] * 2})
+    )
     assert "fingerprint" in changed("fingerprint", edit_card(schema={"name": "other"}))
-    assert "lacks what this check needs" in changed("empty", lambda f: (f / "card.json").write_text('{"format": "tabsynth.card", "version": 1}'))
+    assert "lacks what this check needs" in changed(
+        "empty", lambda f: (f / "card.json").write_text('{"format": "tabsynth.card", "version": 1}')
+    )
 
 
 def test_fit_sample_evaluate(files, run, tmp_path):
@@ -128,7 +136,18 @@ def test_the_operator_is_told_what_was_clamped_and_the_release_is_not(files, run
     frame = toy_rows(300)
     frame.loc[:6, "age"] = 12345
     frame.to_csv(tmp_path / "t.csv", index=False)
-    code, out, err = run("fit", tmp_path / "t.csv", "--schema", files / "toy.yaml", "--epsilon", 1, "--model", "independent", "--out", tmp_path / "m")
+    code, _out, err = run(
+        "fit",
+        tmp_path / "t.csv",
+        "--schema",
+        files / "toy.yaml",
+        "--epsilon",
+        1,
+        "--model",
+        "independent",
+        "--out",
+        tmp_path / "m",
+    )
     assert code == 0
     assert "NOT PRIVATE, for your eyes only: values clamped or counted as missing: age 7." in err
     assert "12345" not in (tmp_path / "m/model.json").read_text() + (tmp_path / "m/card.json").read_text()
@@ -187,7 +206,9 @@ def test_bad_requests_end_in_one_sentence_and_leave_nothing(line, says, files, r
     assert sorted(files.rglob("*")) == before
 
 
-@pytest.mark.parametrize("damage", ["not json", "other format", "other version", "no arrays", "cut arrays", "wrong shapes", "other model"])
+@pytest.mark.parametrize(
+    "damage", ["not json", "other format", "other version", "no arrays", "cut arrays", "wrong shapes", "other model"]
+)
 def test_damaged_model_folders_are_refused(damage, files, run, tmp_path, toy_schema):
     tabsynth.fit(toy_rows(50), toy_schema, epsilon=1, model="independent").save(tmp_path / "m")
     model, arrays = tmp_path / "m/model.json", tmp_path / "m/model.npz"
@@ -215,8 +236,22 @@ def test_damaged_model_folders_are_refused(damage, files, run, tmp_path, toy_sch
 
 
 def test_interrupted_it_says_so_and_leaves_nothing(files, tmp_path):
-    command = [sys.executable, "-m", "tabsynth", "release", files / "toy.csv", "--schema", files / "toy.yaml", "--epsilon", "1", "--out", tmp_path / "o"]
-    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)})
+    command = [
+        sys.executable,
+        "-m",
+        "tabsynth",
+        "release",
+        files / "toy.csv",
+        "--schema",
+        files / "toy.yaml",
+        "--epsilon",
+        "1",
+        "--out",
+        tmp_path / "o",
+    ]
+    process = subprocess.Popen(
+        list(map(str, command)), stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
     assert "Model mst" in process.stderr.readline()
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
@@ -228,7 +263,19 @@ def test_interrupted_it_says_so_and_leaves_nothing(files, tmp_path):
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(files, tmp_path):
     """A limit of 20 kB a file stands in for the disk: the write fails half way."""
-    command = [sys.executable, "-m", "tabsynth", "fit", files / "toy.csv", "--schema", files / "toy.yaml", "--epsilon", "1", "--model", "independent"]
+    command = [
+        sys.executable,
+        "-m",
+        "tabsynth",
+        "fit",
+        files / "toy.csv",
+        "--schema",
+        files / "toy.yaml",
+        "--epsilon",
+        "1",
+        "--model",
+        "independent",
+    ]
     done = subprocess.run(
         [*map(str, command), "--out", str(tmp_path / "m")],
         capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000)),

@@ -50,7 +50,9 @@ def test_its_commands_run(readme, visits):
     assert [shlex.split(line)[1] for line in lines] == ["schema", "schema", "release", "verify", "sample"]
     for line in lines:
         command = line.removeprefix("tabsynth ").replace("> visits.yaml", "> drafted.yaml")
-        done = subprocess.run(f"{sys.executable} -m tabsynth {command}", shell=True, cwd=visits, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            f"{sys.executable} -m tabsynth {command}", shell=True, cwd=visits, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert len(pd.read_csv(visits / "more.csv")) == 1000
     assert "discover: true" in (visits / "drafted.yaml").read_text()
@@ -106,7 +108,11 @@ def test_pictures_and_files_it_refers_to_are_there(readme, repo):
 
 def test_the_project_speaks_of_itself_alone(repo):
     """No machine path, and no host of a package registry."""
-    for path in [p for p in repo.rglob("*") if p.suffix in (".py", ".md", ".yaml", ".toml", ".json", ".txt", ".html") and ".venv" not in p.parts]:
+    for path in [
+        p
+        for p in repo.rglob("*")
+        if p.suffix in (".py", ".md", ".yaml", ".toml", ".json", ".txt", ".html") and ".venv" not in p.parts
+    ]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"(?<![\w.])/(work|root|home)/|pypi\.org|pythonhosted", text) or path.name == "test_docs.py", path
 

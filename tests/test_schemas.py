@@ -33,7 +33,9 @@ def accepted(data: dict) -> bool:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_schema_loads_and_says_where_its_facts_come_from(path):
     schema = Schema.load(path)
-    assert schema.name == path.stem and schema.description and schema.target
+    assert schema.name == path.stem
+    assert schema.description
+    assert schema.target
     assert Schema.from_dict(schema.to_dict()) == schema
     EDITOR.validate(schema.to_dict())
     text = path.read_text(encoding="utf-8")
@@ -227,12 +229,14 @@ def test_demo_transactions_are_in_store_time_and_carry_one_answer_a_household():
     assert table.shape == (1_469_307, 13)
     assert table["hour"].between(1, 5).mean() < 0.01, "stores sell little at night"
     households = table.drop_duplicates("household_id")
-    assert len(households) == 2469 and households["age"].notna().sum() == 801
+    assert len(households) == 2469
+    assert households["age"].notna().sum() == 801
     facts = table[["household_id", "income", "age", "household_size", "home_ownership"]]
     assert len(facts.drop_duplicates()) == 2469
 
 
 def test_demo_patients_are_complete():
     table = packaged(demo_data.patients)
-    assert table.shape == (20_190, 10) and table.notna().all(axis=None)
+    assert table.shape == (20_190, 10)
+    assert table.notna().all(axis=None)
     assert (table[["hlthg", "hlthf", "hlthp"]].sum(axis=1) <= 1).all()

@@ -64,7 +64,9 @@ def test_what_does_not_fit_is_clamped_or_missing_as_the_schema_says(source, odd_
     elif source == "parquet":
         data = tmp_path / "odd.parquet"
         mixed = ["word", "spare", "flag"]
-        odd_frame.assign(**{c: odd_frame[c].map(lambda v: None if v is None else str(v)) for c in mixed}).to_parquet(data, index=False)
+        odd_frame.assign(**{c: odd_frame[c].map(lambda v: None if v is None else str(v)) for c in mixed}).to_parquet(
+            data, index=False
+        )
     got = read(data, odd_schema)
     expected = {
         "id": ["1", "2", "3", "4", None],
@@ -146,11 +148,22 @@ def test_duplicate_columns_of_a_dataframe_are_refused(odd_schema):
         read(frame, odd_schema)
 
 
-TWO = Schema.from_dict({"name": "ab", "columns": {"a": {"kind": "integer", "minimum": 0, "maximum": 9}, "b": {"kind": "categorical", "labels": ["x"]}}})
+TWO = Schema.from_dict(
+    {
+        "name": "ab",
+        "columns": {"a": {"kind": "integer", "minimum": 0, "maximum": 9}, "b": {"kind": "categorical", "labels": ["x"]}},
+    }
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.one_of(st.binary(max_size=400), st.binary(max_size=300).map(lambda b: b"a,b\n" + b), st.text(max_size=200).map(lambda t: ("a,b\n" + t).encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=400),
+        st.binary(max_size=300).map(lambda b: b"a,b\n" + b),
+        st.text(max_size=200).map(lambda t: ("a,b\n" + t).encode()),
+    )
+)
 def test_malformed_csv_is_read_or_refused_never_worse(tmp_path_factory, content):
     path = write_bytes(tmp_path_factory.mktemp("fuzz") / "t.csv", content)
     try:
@@ -200,7 +213,10 @@ def test_draft_has_names_and_types_and_no_value(tmp_path):
         "at": "datetime", "score": "float", "drug": "categorical",
     }  # fmt: skip
     assert all(c.discover or c.kind == "boolean" for c in drafted.columns)
-    assert draft(toy_rows(50, seed=1).drop(columns="id")).split("columns:")[1] == draft(toy_rows(900, seed=2).drop(columns="id")).split("columns:")[1]
+    assert (
+        draft(toy_rows(50, seed=1).drop(columns="id")).split("columns:")[1]
+        == draft(toy_rows(900, seed=2).drop(columns="id")).split("columns:")[1]
+    )
     assert "would be released without being paid for" in text
 
 

@@ -43,7 +43,9 @@ class Budget:
         if not (_is_number(self.epsilon) and 0 < self.epsilon < math.inf):
             raise OptionError(f"epsilon is {self.epsilon!r}; give a number above 0, usually between 0.1 and 10.")
         if not (_is_number(self.delta) and 1e-300 <= self.delta < 1):
-            raise OptionError(f"delta is {self.delta!r}; give a number above 0 and below 1, well under one over the number of units: 1e-6, say.")
+            raise OptionError(
+                f"delta is {self.delta!r}; give a number above 0 and below 1, well under one over the number of units: 1e-6, say."
+            )
         if not 0 <= self.failure_share < 1:
             raise OptionError(f"failure_share is {self.failure_share!r}; give a number from 0 to below 1.")
 
@@ -75,7 +77,13 @@ class Charge:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the card; `gaussians` lists (noise multiplier, number of times), enough to recompute the price."""
-        return {"note": self.note, "event": str(self.event), "gaussians": _gaussians(self.event), "rho": self.rho, "delta": self.failure}
+        return {
+            "note": self.note,
+            "event": str(self.event),
+            "gaussians": _gaussians(self.event),
+            "rho": self.rho,
+            "delta": self.failure,
+        }
 
 
 class Ledger:
@@ -143,7 +151,9 @@ class Ledger:
             if not rho <= self.left() * (1 + SAFETY / 100):
                 raise BudgetExceeded(f"{note!r} costs rho {rho:.6g} but only {self.left():.6g} is left; nothing was charged.")
             if not 0 <= failure <= self.failure_left() * (1 + SAFETY / 100):
-                raise BudgetExceeded(f"{note!r} needs delta {failure:.3g} but only {self.failure_left():.3g} is left; nothing was charged.")
+                raise BudgetExceeded(
+                    f"{note!r} needs delta {failure:.3g} but only {self.failure_left():.3g} is left; nothing was charged."
+                )
             self._charges.append(Charge(note, event, failure))
 
     def epsilon(self) -> float:

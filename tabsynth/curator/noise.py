@@ -96,7 +96,10 @@ def thresholds(variance: Fraction, bits: int) -> tuple[list[int], list[int]]:
 
     digits = bits + 160
     with mpmath.workprec(digits + 32):
-        decay = [int(mpmath.floor(mpmath.exp(-mpmath.mpf(variance.denominator) * j / (2 * variance.numerator)) * 2**digits)) for j in (1, 2)]
+        decay = [
+            int(mpmath.floor(mpmath.exp(-mpmath.mpf(variance.denominator) * j / (2 * variance.numerator)) * 2**digits))
+            for j in (1, 2)
+        ]
     weight, ratio = 1 << digits, decay[0]
     floor = 1 << (digits - bits - 56)
     cumulative = [weight]

@@ -18,7 +18,7 @@ from tabsynth.conform import conform
 from tabsynth.curator._count import count
 from tabsynth.errors import DataError
 from tabsynth.schema import Schema
-from tabsynth.tables import UNREADABLE, Workspace, check_columns, redacted
+from tabsynth.tables import UNREADABLE, Workspace, redacted
 
 if TYPE_CHECKING:
     import ibis
@@ -46,7 +46,6 @@ class Source:
         self._workspace = Workspace()
         try:
             raw = self._workspace.open(data)
-            check_columns(raw.columns, schema)
             with redacted(UNREADABLE):
                 if raw.limit(1).count().execute() == 0:
                     raise DataError("the data has a header and no rows; give at least one row.")
@@ -76,7 +75,11 @@ class Source:
     def labels(self, column: str) -> dict[str, int]:
         """How often each value of a categorical column occurs; values that do not occur are not there."""
         with redacted(UNREADABLE):
-            grouped = self._rows.filter(self._rows[column].notnull()).group_by(value=self._rows[column]).aggregate(n=lambda t: t.count())
+            grouped = (
+                self._rows.filter(self._rows[column].notnull())
+                .group_by(value=self._rows[column])
+                .aggregate(n=lambda t: t.count())
+            )
             return {row["value"]: row["n"] for row in grouped.to_pyarrow().to_pylist()}
 
     def encode(self, codec: Codec) -> None:
@@ -115,7 +118,11 @@ class Source:
         with redacted(UNREADABLE):
             batches = codes.to_pyarrow_batches(chunk_size=_CHUNK)
             return count(
-                (np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns]) for batch in batches if batch.num_rows),
+                (
+                    np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns])
+                    for batch in batches
+                    if batch.num_rows
+                ),
                 [[names.index(a) for a in clique] for clique in cliques],
                 [tuple(domain[a] for a in clique) for clique in cliques],
             )

@@ -96,13 +96,18 @@ class PrivateTable:
         """Noisy contingency tables, one pass over the rows; each costs its own rho."""
         sigmas = [self._charge(1, cost, f"table of {' x '.join(clique)}") for clique, cost in zip(cliques, costs, strict=True)]
         exact = self._source.counts(cliques)
-        return [Marginal(clique, self._noisy(table, sigma), sigma) for clique, table, sigma in zip(cliques, exact, sigmas, strict=True)]
+        return [
+            Marginal(clique, self._noisy(table, sigma), sigma)
+            for clique, table, sigma in zip(cliques, exact, sigmas, strict=True)
+        ]
 
     def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
         """Noisy L1 distance of each candidate's estimate to the real table, in rows; all together cost `cost` rho."""
         for candidate in candidates:
             if candidate.estimate.dtype.kind not in "iu":
-                raise Unaccounted(f"the estimate for {candidate.attrs} does not hold whole counts, so its distance is not accounted for.")
+                raise Unaccounted(
+                    f"the estimate for {candidate.attrs} does not hold whole counts, so its distance is not accounted for."
+                )
         sigma = self._charge(len(candidates), cost / len(candidates), f"fit of {len(candidates)} tables")
         exact = self._source.counts([c.attrs for c in candidates])
         distances = [np.abs(table - c.estimate).sum() for table, c in zip(exact, candidates, strict=True)]
@@ -121,4 +126,3 @@ class PrivateTable:
     @staticmethod
     def _noisy(exact: np.ndarray, sigma: float) -> np.ndarray:
         return exact + discrete_gaussian(exact.shape, sigma)
-

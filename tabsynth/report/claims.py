@@ -157,7 +157,12 @@ def _schema(finding: dict[str, Any] | None) -> Claim:
 
 
 _THREATS = (
-    ("Copies", "Someone looks for training rows that occur in the synthetic table, unchanged or nearly so.", ("attacks.replication",), ""),
+    (
+        "Copies",
+        "Someone looks for training rows that occur in the synthetic table, unchanged or nearly so.",
+        ("attacks.replication",),
+        "",
+    ),
     (
         "Membership, from the synthetic table alone",
         "Someone knows a full record and asks whether it was used for training, measuring how close synthetic rows come to it.",
@@ -191,7 +196,12 @@ _THREATS = (
     ),
     ("Access to the model", "Someone reads the fitted model, not only its output.", ("attacks.whitebox",), ""),
     ("Targeted worst cases", "Someone picks the most unusual person instead of an average one.", ("attacks.worst",), ""),
-    ("Several releases together", "Someone combines this release with others made from the same people.", ("attacks.compose",), ""),
+    (
+        "Several releases together",
+        "Someone combines this release with others made from the same people.",
+        ("attacks.compose",),
+        "",
+    ),
     ("The implementation", "An audit of the noise itself, by running the generator on neighbouring tables.", ("audit.",), ""),
 )
 """Title, text, and how the names of the findings that speak about it start and end."""

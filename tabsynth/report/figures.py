@@ -21,7 +21,9 @@ _LOWEST = 1e-3
 _LABEL = 16
 
 
-def _svg(title: str, desc: str, parts: list[Markup], *, box: tuple[float, float] | None = None, height: float = 0, css: str = "") -> Markup:
+def _svg(
+    title: str, desc: str, parts: list[Markup], *, box: tuple[float, float] | None = None, height: float = 0, css: str = ""
+) -> Markup:
     """Wrap parts in an svg: scaled to its width where `box` is given, else as wide as its place with text at its own size."""
     size = Markup('viewBox="0 0 {} {}"').format(*box) if box else Markup('width="100%" height="{}"').format(height)
     return Markup('<svg role="img" class="{}" {}><title>{}</title><desc>{}</desc>{}</svg>').format(
@@ -128,7 +130,9 @@ def _axes(place: Callable, ticks: Sequence[float], left: float, top: float, side
         parts += [_line(x, top, x, top + side, "grid"), _line(left, y, left + side, y, "grid")]
         parts += [_text(x, top + side + 18, label, "num", "middle"), _text(left - 6, y + 4, label, "num", "end")]
     middle = top + side / 2
-    turned = Markup('<text transform="translate(12 {}) rotate(-90)" text-anchor="middle">True-positive rate</text>').format(middle)
+    turned = Markup('<text transform="translate(12 {}) rotate(-90)" text-anchor="middle">True-positive rate</text>').format(
+        middle
+    )
     return [*parts, _text(left + side / 2, top + side + 40, "False-positive rate", "", "middle"), turned]
 
 
@@ -142,7 +146,9 @@ def _whisker_point(place: Callable, point: tuple[float, float, Sequence[float]])
 
 def bins(data: dict[str, Any]) -> list[tuple[Any, float, float, float]]:
     """Label and the three shares of each bin that holds a row of any table; unusable shares count as 0."""
-    series = ([share if is_number(share) else 0.0 for share in data.get(part) or []] for part in ("train", "holdout", "synthetic"))
+    series = (
+        [share if is_number(share) else 0.0 for share in data.get(part) or []] for part in ("train", "holdout", "synthetic")
+    )
     return [row for row in zip(data.get("bins") or [], *series, strict=False) if any(row[1:])]
 
 
@@ -221,7 +227,9 @@ def heatmap(columns: Sequence[str], pairs: Sequence[dict[str, Any]], *, title: s
         x, y, value = a * cell, b * cell, pair["value"]
         tip = f"{columns[a]} and {columns[b]}: {percent(value)}, training rows {percent(pair.get('reference'))}"
         parts.append(
-            Markup('<g><title>{}</title><rect x="{}" y="{}" width="{}" height="{}" class="cell"/>').format(tip, x, y, cell - 1, cell - 1)
+            Markup('<g><title>{}</title><rect x="{}" y="{}" width="{}" height="{}" class="cell"/>').format(
+                tip, x, y, cell - 1, cell - 1
+            )
             + Markup('<rect x="{}" y="{}" width="{}" height="{}" class="heat" fill-opacity="{:.2f}"/>').format(
                 x, y, cell - 1, cell - 1, 0.55 * value / most
             )

@@ -64,7 +64,9 @@ def purchases(card: dict[str, Any] | None) -> list[dict[str, Any]]:
     """The ledger's charges in order, those with the same note as one: note, steps, rho, delta, gaussians, event."""
     rows: dict[str, dict[str, Any]] = {}
     for charge in ((card or {}).get("ledger") or {}).get("charges") or []:
-        row = rows.setdefault(str(charge.get("note")), {"steps": 0, "rho": 0.0, "delta": 0.0, "gaussians": [], "event": charge.get("event")})
+        row = rows.setdefault(
+            str(charge.get("note")), {"steps": 0, "rho": 0.0, "delta": 0.0, "gaussians": [], "event": charge.get("event")}
+        )
         row["steps"] += 1
         row["rho"] = row["rho"] + charge["rho"] if is_number(charge.get("rho")) and is_number(row["rho"]) else None
         row["delta"] += charge.get("delta") or 0.0

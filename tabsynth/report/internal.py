@@ -75,7 +75,12 @@ def _chosen(findings: dict[str, dict]) -> str | None:
 def _attacks(findings: dict[str, dict], card: dict[str, Any] | None) -> dict[str, Any]:
     """The membership attacks, which of them the headline reports on, the width of their AUC axis, and their ROC."""
     attacks = [f for check, f in findings.items() if check.startswith("attacks.") and "tpr" in f["details"]]
-    return {"attacks": attacks, "chosen": _chosen(findings), "reach": _reach(attacks), "roc": _membership_roc(attacks, findings, card)}
+    return {
+        "attacks": attacks,
+        "chosen": _chosen(findings),
+        "reach": _reach(attacks),
+        "roc": _membership_roc(attacks, findings, card),
+    }
 
 
 def _reach(attacks: list[dict]) -> float:
@@ -157,6 +162,8 @@ def _utility_rocs(utility: list[dict]) -> list[dict[str, Any]]:
         curves = [(f"curve-{name}", points) for name in ("real", "synthetic") if (points := _points(roc.get(name))) is not None]
         if curves:
             title = f"ROC on the holdout: {finding.get('title') or finding['check']}"
-            picture = figures.roc(curves, title=title, desc="Trained on synthetic rows and trained on real rows, with the chance diagonal.")
+            picture = figures.roc(
+                curves, title=title, desc="Trained on synthetic rows and trained on real rows, with the chance diagonal."
+            )
             out.append({"title": finding.get("title") or finding["check"], "picture": picture})
     return out

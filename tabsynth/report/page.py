@@ -49,7 +49,9 @@ def check_format(data: Any, expected: str) -> None:
     """
     found = (data.get("format"), data.get("version")) if isinstance(data, dict) else type(data).__name__
     if found != (expected, 1):
-        raise OptionError(f"this is {found!r}; give the contents of a JSON file whose format is {expected!r} and whose version is 1.")
+        raise OptionError(
+            f"this is {found!r}; give the contents of a JSON file whose format is {expected!r} and whose version is 1."
+        )
 
 
 def is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""NOT PRIVATE. The schema as a Great Expectations suite, and whether the synthetic table meets it (the only import of that library)."""
+"""NOT PRIVATE. The schema as a Great Expectations suite, and whether the synthetic table meets it (the only importer)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NOT PRIVATE. Typed tables -> numbers: axis values, label codes, row identities, and the scaled features that attacks compare."""
+"""NOT PRIVATE. Typed tables -> numbers: axis values, label codes, row identities, and the scaled features attacks compare."""
 
 from __future__ import annotations
 

@@ -102,7 +102,9 @@ def categories(evidence: Evidence) -> list[Finding]:
         note = "The training rows have no categories." if not real else "The synthetic table has no rows."
         return [Finding(check, title, None, better="higher", note=note)]
     kept = sum(c["kept"] for c in columns) / real
-    return [Finding(check, title, kept, reference=also / real, reference_is="holdout", better="higher", details={"columns": columns})]
+    return [
+        Finding(check, title, kept, reference=also / real, reference_is="holdout", better="higher", details={"columns": columns})
+    ]
 
 
 def _tvd(size: int, binned: Sequence[_Binned], parts: Sequence[slice], seed: int) -> Finding:

@@ -1,4 +1,4 @@
-"""NOT PRIVATE. What a classifier trained on synthetic rows is worth on real rows it never saw, next to one trained on real rows."""
+"""NOT PRIVATE. What a classifier trained on synthetic rows is worth on unseen real rows, next to one trained on real rows."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_a_refusal_changes_nothing():
     ledger = Ledger(Budget(1, 1e-6))
     ledger.charge(gaussian(0.02), "first")
     before = (ledger.charges, ledger.left(), ledger.epsilon())
-    with pytest.raises(BudgetExceeded, match="only 0.008"):
+    with pytest.raises(BudgetExceeded, match=r"only 0\.008"):
         ledger.charge(gaussian(0.02), "second")
     with pytest.raises(BudgetExceeded, match="delta"):
         ledger.charge(gaussian(0.001), "third", failure=1e-9)

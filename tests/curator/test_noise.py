@@ -80,7 +80,9 @@ def test_extreme_bits(u, expected):
     assert drawn == expected if expected is not None else drawn > 9 * 3
 
 
-@pytest.mark.parametrize(("variance", "bits"), [(Fraction(9), 64), (Fraction(9), 128), (Fraction(1, 7), 64), (Fraction(10**6), 64)])
+@pytest.mark.parametrize(
+    ("variance", "bits"), [(Fraction(9), 64), (Fraction(9), 128), (Fraction(1, 7), 64), (Fraction(10**6), 64)]
+)
 def test_thresholds_enclose_the_true_probabilities(variance, bits):
     """Against a direct sum in 600 binary digits."""
     low, high = thresholds(variance, bits)

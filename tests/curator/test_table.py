@@ -183,9 +183,15 @@ def test_a_category_of_one_person_is_not_released():
 
 def test_heavy_user_cannot_buy_a_category_of_his_own(visits_schema):
     schema = Schema.from_dict(
-        {"name": "d", "unit": {"key": "person", "max_rows": 3}, "columns": {"person": {"kind": "identifier"}, "drug": {"kind": "categorical", "discover": True}}}
+        {
+            "name": "d",
+            "unit": {"key": "person", "max_rows": 3},
+            "columns": {"person": {"kind": "identifier"}, "drug": {"kind": "categorical", "discover": True}},
+        }
     )
-    frame = pd.DataFrame({"person": [f"p{i}" for i in range(3000)] + ["heavy"] * 2000, "drug": ["aspirin"] * 3000 + ["secret"] * 2000})
+    frame = pd.DataFrame(
+        {"person": [f"p{i}" for i in range(3000)] + ["heavy"] * 2000, "drug": ["aspirin"] * 3000 + ["secret"] * 2000}
+    )
     with PrivateTable(frame, schema, Ledger(Budget(1, 1e-6, 0.1))) as private:
         assert "secret" not in private.labels("drug", cost=0.02, failure=1e-7)
 

@@ -41,7 +41,8 @@ def kinds(schema: Schema) -> dict[str, str]:
 
 def test_public_facts_reach_sdv():
     table = to_sdv_dict(TOY)["tables"]["visits"]
-    assert table["primary_key"] == "visit" and table["sequence_key"] == "patient"
+    assert table["primary_key"] == "visit"
+    assert table["sequence_key"] == "patient"
     assert table["columns"] == {
         "patient": {"sdtype": "id"},
         "partner": {"sdtype": "id"},
@@ -75,7 +76,9 @@ def test_round_trip_through_sdv_keeps_kinds_and_keys(schema):
     metadata = to_sdv(schema)
     metadata.validate()
     back = from_sdv(metadata, max_rows=schema.unit.max_rows)
-    assert back.name == schema.name and back.unit == schema.unit and kinds(back) == kinds(schema)
+    assert back.name == schema.name
+    assert back.unit == schema.unit
+    assert kinds(back) == kinds(schema)
     assert all(c.discover for c in back.modelled if c.kind != "boolean")
     keys = [c.name for c in back.columns if not c.nullable]
     assert keys == [c.name for c in schema.columns if not c.modelled and not c.nullable]
@@ -85,9 +88,11 @@ def test_nothing_that_sdv_read_off_the_rows_becomes_public():
     metadata = pytest.importorskip("sdv.metadata")
     rows = pd.DataFrame({"cost": [1.25, 2.5, 98765.25] * 20, "ward": ["A", "B", "rare-ward"] * 20})
     detected = metadata.Metadata.detect_from_dataframes({"t": rows})
-    assert "98765.25" in str(detected.to_dict()) and "rare-ward" in str(detected.to_dict())
+    assert "98765.25" in str(detected.to_dict())
+    assert "rare-ward" in str(detected.to_dict())
     schema = from_sdv(detected)
-    assert "98765" not in schema.dump() and "rare-ward" not in schema.dump()
+    assert "98765" not in schema.dump()
+    assert "rare-ward" not in schema.dump()
     assert all(c.discover and c.nullable and c.decimals is None for c in schema.columns)
 
 
@@ -116,7 +121,8 @@ def test_plain_metadata_needs_no_sdv(tmp_path, monkeypatch):
     path.write_text(json.dumps(OLD), encoding="utf-8")
     for given in (OLD, path, str(path)):
         schema = from_sdv(given, "patients")
-        assert schema.name == "patients" and schema.unit.key is None
+        assert schema.name == "patients"
+        assert schema.unit.key is None
         assert kinds(schema) == {
             "id": "identifier",
             "name": "identifier",

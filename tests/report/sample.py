@@ -94,7 +94,15 @@ def card() -> dict[str, Any]:
 
 
 def finding(check: str, title: str, value: float | None, **rest: Any) -> dict[str, Any]:
-    empty = {"interval": None, "reference": None, "reference_is": "", "better": "lower", "verdict": None, "note": "", "details": {}}
+    empty = {
+        "interval": None,
+        "reference": None,
+        "reference_is": "",
+        "better": "lower",
+        "verdict": None,
+        "note": "",
+        "details": {},
+    }
     return {"check": check, "title": title, "value": value, **empty, **rest}
 
 
@@ -130,7 +138,13 @@ def _histogram(name: str, rng: random.Random) -> dict[str, Any]:
         out = [max(0.0, share * (1 + size * rng.gauss(0, 1))) for share in train]
         return [round(share / sum(out), 5) for share in out]
 
-    return {"column": name, "bins": bins, "train": [round(t, 5) for t in train], "holdout": shaken(0.03), "synthetic": shaken(0.12)}
+    return {
+        "column": name,
+        "bins": bins,
+        "train": [round(t, 5) for t in train],
+        "holdout": shaken(0.03),
+        "synthetic": shaken(0.12),
+    }
 
 
 def _fidelity(rng: random.Random) -> list[dict[str, Any]]:
@@ -140,7 +154,8 @@ def _fidelity(rng: random.Random) -> list[dict[str, Any]]:
     worst = [{"columns": rng.sample(COLUMNS, 3), "value": round(0.27 - 0.004 * i, 4), "reference": round(0.09 + 0.01 * rng.random(), 4)}
              for i in range(20)]  # fmt: skip
     columns = [
-        {"column": c, "value": round(0.008 + 0.02 * rng.random(), 4), "reference": round(0.006 + 0.004 * rng.random(), 4)} for c in COLUMNS
+        {"column": c, "value": round(0.008 + 0.02 * rng.random(), 4), "reference": round(0.006 + 0.004 * rng.random(), 4)}
+        for c in COLUMNS
     ]
     shares = {"train_low": 0.0098, "train_high": 0.0099, "synthetic_low": 0.0142, "synthetic_high": 0.0031}
     tails = [{"column": c, "low": low, "high": high, **shares} for c, (low, high) in _RANGES.items()]
@@ -197,7 +212,9 @@ def _attacks(rng: random.Random) -> list[dict[str, Any]]:
     ]
     out.append(finding("attacks.membership", "Membership inference, strongest attack", 0.0112, interval=[0.0081, 0.0152], reference=0.01,
                        reference_is="guessing", verdict="pass", details=details))  # fmt: skip
-    out.append(finding("attacks.controls", "Control gates outside their band", 0, reference=0, verdict="pass", details={"gates": gates}))
+    out.append(
+        finding("attacks.controls", "Control gates outside their band", 0, reference=0, verdict="pass", details={"gates": gates})
+    )
     return out
 
 
@@ -214,7 +231,9 @@ def _membership_attack(check: str, title: str, value: float, rng: random.Random,
         "attack": check.split(".")[1], "scaling": check.split(".")[2], "level": level, "n_members": n, "n_nonmembers": n,
         "mde_auc": 0.513, "tpr": rates, "roc": _curve(3.5 * (value - 0.5)),
     }  # fmt: skip
-    return finding(check, title, value, interval=[value - 0.0093, value + 0.0093], reference=0.5, reference_is="guessing", details=details)
+    return finding(
+        check, title, value, interval=[value - 0.0093, value + 0.0093], reference=0.5, reference_is="guessing", details=details
+    )
 
 
 def _replication() -> dict[str, Any]:
@@ -237,7 +256,9 @@ def _expectations() -> dict[str, Any]:
     for name in COLUMNS:
         rule = "values in the public list" if name in _LABELS else "values in the public range"
         rows.append({"expectation": rule, "column": name, "met": True, "unexpected_share": 0.0})
-        rows.append({"expectation": "type of the schema", "column": name, "met": name != "hours_per_week", "unexpected_share": 0.0})
+        rows.append(
+            {"expectation": "type of the schema", "column": name, "met": name != "hours_per_week", "unexpected_share": 0.0}
+        )
     met = sum(row["met"] for row in rows)
     return finding("expectations.schema", "Share of expectations met", met / len(rows), reference=1, reference_is="all", better="higher",
                    verdict="fail", details={"expectations": rows})  # fmt: skip
@@ -245,7 +266,13 @@ def _expectations() -> dict[str, Any]:
 
 def not_private_card() -> dict[str, Any]:
     out = card()
-    out["guarantee"] |= {"private": False, "epsilon": "infinity", "mu": None, "rho": None, "statement": "There is no privacy guarantee."}
+    out["guarantee"] |= {
+        "private": False,
+        "epsilon": "infinity",
+        "mu": None,
+        "rho": None,
+        "statement": "There is no privacy guarantee.",
+    }
     out["noise"] = "none"
     charge = {"note": "the whole table, unprotected", "rho": None, "delta": 0.0, "event": "NonPrivateDpEvent()"}
     out["ledger"] = {"budget_rho": None, "spent_rho": None, "failure_delta": 0.0, "charges": [charge]}
@@ -254,7 +281,10 @@ def not_private_card() -> dict[str, Any]:
 
 def minimal() -> dict[str, Any]:
     """A table made by some other tool: no card, checks without a number, names chosen to break out of the page."""
-    columns = {HOSTILE: {"kind": "categorical", "labels": [HOSTILE, BREAKER]}, BREAKER: {"kind": "float", "minimum": 0.0, "maximum": 1.0}}
+    columns = {
+        HOSTILE: {"kind": "categorical", "labels": [HOSTILE, BREAKER]},
+        BREAKER: {"kind": "float", "minimum": 0.0, "maximum": 1.0},
+    }
     histograms = [
         {"column": HOSTILE, "bins": [HOSTILE, BREAKER], "train": [0.5, 0.5], "holdout": [0.4, 0.6], "synthetic": [1.0, 0.0]},
         {"column": BREAKER, "bins": [BREAKER], "train": [1.0], "holdout": [1.0], "synthetic": [0.0]},

@@ -51,9 +51,13 @@ def test_follows_the_colour_scheme_but_prints_on_white(browser: Browser, pages: 
 @pytest.mark.parametrize("name", PAGES)
 def test_no_table_is_cut_in_print(browser: Browser, pages: dict[str, Path], name: str):
     browser.open(pages[name], width=A4, media="print")
-    sticking_out = "[...document.querySelectorAll('.scroll, .scroll table')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+    sticking_out = (
+        "[...document.querySelectorAll('.scroll, .scroll table')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+    )
     assert browser.evaluate(f"{sticking_out}.map(e => e.innerText.slice(0, 80))") == []
-    assert browser.evaluate("[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
+    assert (
+        browser.evaluate("[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
+    )
 
 
 def test_prints_to_several_pages(browser: Browser, pages: dict[str, Path]):

@@ -71,13 +71,17 @@ def test_the_sentence_on_membership():
 def test_near_copies_that_fail_are_named():
     levels = sample.report()["findings"][9]["details"]["levels"]
     levels[2]["interval"] = [0.001, 0.004]
-    sentence = claims(findings(attacks_replication={"verdict": "fail", "details": {"levels": levels}}), None, "rows")[COPIES].sentence
+    sentence = claims(findings(attacks_replication={"verdict": "fail", "details": {"levels": levels}}), None, "rows")[
+        COPIES
+    ].sentence
     assert "More often than chance explains: closest 1 % of holdout rows." in sentence
 
 
 def test_controls_outside_their_band_are_named():
     gates = [{"name": "reference-only score", "value": 0.6, "low": 0.4, "high": 0.5, "ok": False}]
-    claim = claims(findings(attacks_controls={"verdict": "fail", "value": 1.0, "details": {"gates": gates}}), None, "rows")[CONTROLS]
+    claim = claims(findings(attacks_controls={"verdict": "fail", "value": 1.0, "details": {"gates": gates}}), None, "rows")[
+        CONTROLS
+    ]
     assert (claim.verdict, claim.sentence) == (FAIL, "1 of 1 control gates lie outside their band: reference-only score.")
 
 
@@ -99,7 +103,12 @@ def test_threats_follow_the_findings():
 
 @pytest.mark.parametrize(
     ("mu", "expected"),
-    [(0.142, (0.0016, 0.0145, 0.127)), (0.268, (0.0024, 0.0198, 0.155)), (0.925, (0.0152, 0.0805, 0.361)), (2.0, (0.138, 0.372, 0.764))],
+    [
+        (0.142, (0.0016, 0.0145, 0.127)),
+        (0.268, (0.0024, 0.0198, 0.155)),
+        (0.925, (0.0152, 0.0805, 0.361)),
+        (2.0, (0.138, 0.372, 0.764)),
+    ],
 )
 def test_the_meaning_of_epsilon_matches_the_published_curve(mu: float, expected: tuple[float, ...]):
     card = sample.card()

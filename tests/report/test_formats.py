@@ -15,7 +15,9 @@ from referencing import Registry, Resource
 from . import sample
 
 FOLDER = Path(__file__).parents[2] / "schemas"
-SCHEMAS = {name: json.loads((FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")) for name in ("schema", "card", "report")}
+SCHEMAS = {
+    name: json.loads((FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")) for name in ("schema", "card", "report")
+}
 REGISTRY = Registry().with_resources((schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values())
 
 

@@ -140,7 +140,9 @@ def test_missing_parts_of_a_card_do_not_break_it():
         assert Page(card(data)).all("main"), part
 
 
-@pytest.mark.parametrize("data", [{}, {"format": "tabsynth.card", "version": 1}, {"format": "tabsynth.report", "version": 2}, [], None])
+@pytest.mark.parametrize(
+    "data", [{}, {"format": "tabsynth.card", "version": 1}, {"format": "tabsynth.report", "version": 2}, [], None]
+)
 def test_refuses_what_is_not_a_report(data):
     with pytest.raises(OptionError, match=r"tabsynth\.report"):
         report(data)
@@ -228,7 +230,9 @@ def _mixed(over: str, under: str, opacity: float) -> str:
 
 def test_contrast_meets_wcag_aa_in_light_and_dark():
     css = card(sample.card()).split("<style>")[1].split("</style>")[0]
-    palettes = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)]
+    palettes = [
+        dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    ]
     assert len(palettes) == 2
     for colours in palettes:
         for ground in ("paper", "panel"):

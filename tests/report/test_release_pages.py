@@ -30,6 +30,8 @@ def test_every_section_is_there(browser, released):
     assert browser.evaluate("document.querySelectorAll('svg').length") >= 10
 
 
-@pytest.mark.parametrize(("name", "file"), [("report", "report.internal.json"), ("card", "card.json"), ("card", "model/card.json")])
+@pytest.mark.parametrize(
+    ("name", "file"), [("report", "report.internal.json"), ("card", "card.json"), ("card", "model/card.json")]
+)
 def test_its_json_conforms_to_the_published_schema(released, name, file):
     assert errors(name, json.loads((released[0] / file).read_text())) == []

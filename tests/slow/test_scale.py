@@ -38,7 +38,20 @@ def big(tmp_path_factory):
 
 
 def test_five_million_rows_fit_in_two_minutes_and_three_gigabytes(big):
-    command = [sys.executable, "-m", "tabsynth", "fit", big / "t.parquet", "--schema", big / "s.yaml", "--epsilon", "1", "--out", big / "m", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "tabsynth",
+        "fit",
+        big / "t.parquet",
+        "--schema",
+        big / "s.yaml",
+        "--epsilon",
+        "1",
+        "--out",
+        big / "m",
+        "--quiet",
+    ]
     started = time.perf_counter()
     process = subprocess.Popen(list(map(str, command)))
     _, status, usage = os.wait4(process.pid, 0)

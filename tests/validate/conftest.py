@@ -95,7 +95,9 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def adult(shared):
     """(schema, rows): 12,000 rows of Adult."""
-    table = pd.read_parquet(shared / "data" / "adult" / "adult.parquet").drop(columns="source_file").sample(12_000, random_state=0)
+    table = (
+        pd.read_parquet(shared / "data" / "adult" / "adult.parquet").drop(columns="source_file").sample(12_000, random_state=0)
+    )
     numeric = [name for name in table if pd.api.types.is_numeric_dtype(table[name])]
     schema = Schema(
         "adult",

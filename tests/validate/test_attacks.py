@@ -25,7 +25,10 @@ def _run(schema, train, holdout, synthetic, seed=0):
 @pytest.fixture(scope="module")
 def independent(schema, people):
     """Findings on 20 synthetic tables that are fresh draws from the population."""
-    return [_run(schema, people(1200, 10 * seed), people(800, 10 * seed + 1), people(1200, 10 * seed + 2), seed) for seed in range(SEEDS)]
+    return [
+        _run(schema, people(1200, 10 * seed), people(800, 10 * seed + 1), people(1200, 10 * seed + 2), seed)
+        for seed in range(SEEDS)
+    ]
 
 
 def test_an_independent_table_raises_no_alarm(independent):
@@ -113,7 +116,9 @@ def test_ldr_and_nndr_reproduce_the_published_bench(shared):
     folder = shared / "data" / "attack_bench" / "synthmia_housing"
     if not folder.is_dir():
         pytest.skip("the attack bench is not here")
-    members, others, reference, synthetic = (pd.read_csv(folder / f"{n}.csv").astype(float) for n in ("mem", "non_mem", "ref", "synth"))
+    members, others, reference, synthetic = (
+        pd.read_csv(folder / f"{n}.csv").astype(float) for n in ("mem", "non_mem", "ref", "synth")
+    )
     schema = Schema("housing", tuple(Column(name, "float", discover=True, nullable=False) for name in members))
     encoder = Encoder.fit(schema, reference, synthetic)
     rows = encoder.transform(pd.concat([members, others], ignore_index=True))
@@ -158,7 +163,12 @@ def test_large_tables_are_subsampled_with_the_seed(unit_schema, visits, monkeypa
         monkeypatch.setattr(_challenge, name, limit)
     evidence = Evidence(unit_schema, visits(300, 0), visits(200, 1), visits(100, 2))
     challenge = design(evidence)
-    assert (challenge.member.sum(), len(challenge.member), len(challenge.reference), len(challenge.synthetic)) == (50, 100, 60, 70)
+    assert (challenge.member.sum(), len(challenge.member), len(challenge.reference), len(challenge.synthetic)) == (
+        50,
+        100,
+        60,
+        70,
+    )
     pd.testing.assert_frame_equal(challenge.synthetic, design(evidence).synthetic)
     monkeypatch.setattr(_challenge, "ROWS", 60)
     assert len(design(evidence).rows) == pytest.approx(120, rel=0.25)

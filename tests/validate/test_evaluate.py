@@ -131,7 +131,19 @@ def test_row_labels_do_not_matter(schema, people):
     assert evaluate(*tables, schema) == evaluate(*labelled, schema)
 
 
-TINY = [(0, 0, 0), (0, 5, 5), (5, 0, 5), (5, 5, 0), (1, 1, 1), (2, 2, 1), (2, 3, 2), (30, 20, 1), (1, 20, 30), (30, 1, 30), (30, 20, 30)]
+TINY = [
+    (0, 0, 0),
+    (0, 5, 5),
+    (5, 0, 5),
+    (5, 5, 0),
+    (1, 1, 1),
+    (2, 2, 1),
+    (2, 3, 2),
+    (30, 20, 1),
+    (1, 20, 30),
+    (30, 1, 30),
+    (30, 20, 30),
+]
 
 
 @pytest.mark.parametrize("sizes", TINY, ids=str)
@@ -175,7 +187,10 @@ SMALL_SCHEMAS = {
 def test_small_schemas_go_through(name, rows):
     schema, rng = SMALL_SCHEMAS[name], np.random.default_rng(0)
     columns = {
-        "x": {"boolean": pd.array(rng.random(rows) < 0.5, dtype="boolean"), "integer": pd.array(rng.integers(0, 9, rows), dtype="Int64")},
+        "x": {
+            "boolean": pd.array(rng.random(rows) < 0.5, dtype="boolean"),
+            "integer": pd.array(rng.integers(0, 9, rows), dtype="Int64"),
+        },
         "c": {"categorical": rng.choice(["a", "b"] if name == "discovered" else ["a"], rows).astype(object)},
         "who": {"identifier": pd.Series(rng.choice(["p", "q", None], rows), dtype=object)},
     }

@@ -20,7 +20,9 @@ def _check(schema, table):
 
 def _broken(finding):
     return {
-        (e["expectation"].removeprefix("expect_column_values_to_"), e["column"]) for e in finding.details["expectations"] if not e["met"]
+        (e["expectation"].removeprefix("expect_column_values_to_"), e["column"])
+        for e in finding.details["expectations"]
+        if not e["met"]
     }
 
 
@@ -113,6 +115,8 @@ table = pd.DataFrame({"x": [0.25, 2.0] * 5000})
 assert expectations.expectations(Evidence(schema, table, table, table))[0].verdict == "fail"
 """
     environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(tmp_path.rglob("*")) == []

@@ -49,13 +49,17 @@ def test_tvd_agrees_with_the_reference_evaluation(measured_by_reference):
 
 def _tables(*columns):
     """A schema of one categorical and one float column, and three tables of them."""
-    schema = Schema("t", (Column("c", "categorical", labels=("a", "b", "c")), Column("x", "float", minimum=0.0, maximum=10.0)), target="c")
+    schema = Schema(
+        "t", (Column("c", "categorical", labels=("a", "b", "c")), Column("x", "float", minimum=0.0, maximum=10.0)), target="c"
+    )
     frames = [pd.DataFrame({"c": pd.Series(list(c), dtype=object), "x": np.array(x, float)}) for c, x in columns]
     return Evidence(schema, *frames)
 
 
 def test_tvd_counts_missing_and_unseen_values():
-    found = _by_check(fidelity.tvd(_tables(("aabb", [1, 2, 3, 4]), ("aabb", [1, 2, 3, 4]), (["a", "b", "c", None], [1, 2, 3, np.nan]))))
+    found = _by_check(
+        fidelity.tvd(_tables(("aabb", [1, 2, 3, 4]), ("aabb", [1, 2, 3, 4]), (["a", "b", "c", None], [1, 2, 3, np.nan])))
+    )
     one = {c["column"]: c for c in found["fidelity.tvd1"].details["columns"]}
     assert one["c"]["value"] == pytest.approx(0.5)
     assert one["x"]["value"] == pytest.approx(0.25)
@@ -122,7 +126,9 @@ def test_tvd_is_the_same_for_dense_and_sparse_counting(schema, people, monkeypat
 
 def test_tails_are_the_shares_beyond_the_training_quantiles():
     train = list(np.linspace(1, 9, 1000))
-    finding = fidelity.tails(_tables(("a" * 1000, train), ("a" * 1000, train), ("a" * 10, [0, 0, 0, 5, 5, 5, 5, 5, 10, np.nan])))[0]
+    finding = fidelity.tails(_tables(("a" * 1000, train), ("a" * 1000, train), ("a" * 10, [0, 0, 0, 5, 5, 5, 5, 5, 10, np.nan])))[
+        0
+    ]
     column = finding.details["columns"][0]
     assert column["synthetic_low"] == pytest.approx(3 / 9)
     assert column["synthetic_high"] == pytest.approx(1 / 9)

@@ -20,8 +20,12 @@ def test_clopper_pearson_matches_published_values(successes, trials, low, high):
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (3, 17), (16, 500), (4999, 5000)])
 def test_proportions_match_statsmodels(successes, trials, level):
-    assert clopper_pearson(successes, trials, level) == pytest.approx(proportion_confint(successes, trials, 1 - level, "beta"), abs=1e-12)
-    assert wilson(successes, trials, level) == pytest.approx(proportion_confint(successes, trials, 1 - level, "wilson"), abs=1e-12)
+    assert clopper_pearson(successes, trials, level) == pytest.approx(
+        proportion_confint(successes, trials, 1 - level, "beta"), abs=1e-12
+    )
+    assert wilson(successes, trials, level) == pytest.approx(
+        proportion_confint(successes, trials, 1 - level, "wilson"), abs=1e-12
+    )
 
 
 def test_clopper_pearson_covers_at_least_its_level():

@@ -60,9 +60,13 @@ def test_which_rate_may_be_printed():
 
 
 def test_golden_values():
-    assert [statistics.auc_null_sd(n, n) for n in (200, 1000, 2000, 5000)] == pytest.approx([0.029, 0.0129, 0.0091, 0.0058], abs=1e-4)
+    assert [statistics.auc_null_sd(n, n) for n in (200, 1000, 2000, 5000)] == pytest.approx(
+        [0.029, 0.0129, 0.0091, 0.0058], abs=1e-4
+    )
     assert [statistics.mde_auc(n, n) for n in (200, 1000, 2000, 5000)] == pytest.approx([0.548, 0.521, 0.515, 0.510], abs=6e-4)
-    assert [statistics.mde_auc(n, n, 12) for n in (200, 1000, 2000, 5000)] == pytest.approx([0.576, 0.534, 0.524, 0.515], abs=6e-4)
+    assert [statistics.mde_auc(n, n, 12) for n in (200, 1000, 2000, 5000)] == pytest.approx(
+        [0.576, 0.534, 0.524, 0.515], abs=6e-4
+    )
     assert [statistics.gaussian_tpr(0.5, f) for f in (0.01, 0.1)] == pytest.approx([0.034, 0.218], abs=1e-3)
     assert [statistics.gaussian_tpr(1.666, f) for f in (0.001, 0.01, 0.1)] == pytest.approx([0.0772, 0.2545, 0.650], abs=6e-4)
 

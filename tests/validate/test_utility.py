@@ -14,7 +14,11 @@ def _by_check(findings):
 
 
 def _evidence(kind="categorical", rows=1000, sign=1, **changes):
-    label = Column("y", "categorical", labels=("no", "yes")) if kind == "categorical" else Column("y", "float", minimum=-99.0, maximum=99.0)
+    label = (
+        Column("y", "categorical", labels=("no", "yes"))
+        if kind == "categorical"
+        else Column("y", "float", minimum=-99.0, maximum=99.0)
+    )
     schema = Schema("t", (Column("x", "float", minimum=-9.0, maximum=9.0), Column("c", "categorical", labels=("a", "b")), label))
 
     def table(seed, sign=1):
@@ -86,7 +90,8 @@ def test_more_labels_than_boosting_can_take():
     schema = Schema("t", (Column("c", "categorical", labels=labels), Column("y", "boolean")))
     rng = np.random.default_rng(0)
     tables = [
-        pd.DataFrame({"c": rng.choice(labels, 800).astype(object), "y": pd.array(rng.random(800) < 0.3, dtype="boolean")}) for _ in range(3)
+        pd.DataFrame({"c": rng.choice(labels, 800).astype(object), "y": pd.array(rng.random(800) < 0.3, dtype="boolean")})
+        for _ in range(3)
     ]
     assert all(f.value is not None for f in utility.utility(Evidence(schema, *tables, target="y")))
 

@@ -48,7 +48,9 @@ def measure(queries: Encoded, synthetic: Encoded, reference: Encoded) -> dict[st
     return out
 
 
-def search(queries: Encoded, table: Encoded, parts: Sequence[slice], scalings: Sequence[str] = SCALINGS) -> dict[str, list[np.ndarray]]:
+def search(
+    queries: Encoded, table: Encoded, parts: Sequence[slice], scalings: Sequence[str] = SCALINGS
+) -> dict[str, list[np.ndarray]]:
     """For each scaling and part of the table, the L1 distances to the nearest rows, shape (queries, NEIGHBOURS).
 
     Exact, by brute force in blocks: O(queries x rows x columns) time.

@@ -34,7 +34,9 @@ def headline(scores: Mapping[str, np.ndarray], member: np.ndarray, seed: int) ->
     rng = np.random.default_rng([seed, 2])
     choosing, reporting = _halves(member, rng)
     if not scores or len(np.unique(member[choosing])) < 2:
-        return Finding("attacks.membership", _TITLE, None, note="Too few rows: at least two members and two non-members are needed.")
+        return Finding(
+            "attacks.membership", _TITLE, None, note="Too few rows: at least two members and two non-members are needed."
+        )
     n_others, k = int((~member[reporting]).sum()), len(scores)
     fpr = 0.01 if statistics.printable(0.01, n_others) else 0.1
 
@@ -59,7 +61,9 @@ def headline(scores: Mapping[str, np.ndarray], member: np.ndarray, seed: int) ->
     )  # fmt: skip
 
 
-def controls(evidence: Evidence, challenge: Challenge, encoded: Encoded, near: Near, placebo: Mapping[str, np.ndarray]) -> Finding:
+def controls(
+    evidence: Evidence, challenge: Challenge, encoded: Encoded, near: Near, placebo: Mapping[str, np.ndarray]
+) -> Finding:
     """Gates that hold when members and non-members differ in nothing but membership; outside them, no attack result counts.
 
     The bands of the AUCs are two-sided and hold for all of them together with 95 % (Bonferroni).

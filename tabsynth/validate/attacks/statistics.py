@@ -16,7 +16,7 @@ _NEEDED = {0.1: 100, 0.01: 1_000, 0.001: 10_000, 0.0: 1}
 
 
 def printable(fpr: float, nonmembers: int) -> bool:
-    """Whether so few non-members can say anything about this false positive rate: 100 for 10 %, 1,000 for 1 %, 10,000 for 0.1 %."""
+    """Whether so many non-members can say anything about this rate: 100 for 10 %, 1,000 for 1 %, 10,000 for 0.1 %."""
     return nonmembers >= _NEEDED[fpr]
 
 
@@ -53,7 +53,7 @@ def tpr_upper(scores: np.ndarray, member: np.ndarray, fpr: float, error: float) 
     """Upper bound of the true positive rate at the threshold that *all* non-members, not only those at hand, pass with rate `fpr`.
 
     Wrong with probability at most `error`: half of it for the threshold, which is lowered until its false positive rate is surely
-    no less than `fpr` (an order statistic: its rate is beta distributed), half for the Clopper-Pearson bound there.
+    no less than `fpr` (the rate of an order statistic is beta distributed), half for the Clopper-Pearson bound there.
     """
     count = _surely(fpr, int((~member).sum()), error / 2)
     return 1.0 if count is None else clopper_pearson(_above(scores, member, count)[0], int(member.sum()), 1 - error)[1]
