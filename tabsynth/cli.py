@@ -319,26 +319,42 @@ def bar(quiet: bool) -> Iterator[Progress]:
 
 def main() -> None:
     """Entry point: run the command; whatever goes wrong ends in one sentence and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    code = 2
+    stopped: list[int] = []
+
+    def stop(number: int, _frame: Any) -> None:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     try:
         cli.main(standalone_mode=False)
-        code = 0
-    except (TabsynthError, click.ClickException) as error:
-        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        click.echo(f"tabsynth: {message}", err=True)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("tabsynth: interrupted; nothing was left half written.", err=True)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    except OSError as error:
-        click.echo(f"tabsynth: {_about(error)}", err=True)
-    except Exception as error:
+        code, message = 0, ""
+    except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("TABSYNTH_DEBUG"):
             raise
-        click.echo(f"tabsynth: {FAULT.format(kind=type(error).__name__)}", err=True)
-        code = 3
+        # An engine that a signal interrupts may raise an error of its own.
+        code, message = _explained(KeyboardInterrupt() if stopped else error)
+    if message:
+        click.echo(f"tabsynth: {message}", err=True)
     sys.exit(code)
+
+
+def _explained(error: BaseException) -> tuple[int, str]:
+    """Exit code and sentence of what went wrong."""
+    match error:
+        case TabsynthError():
+            return 2, str(error)
+        case click.ClickException():
+            return 2, error.format_message()
+        case KeyboardInterrupt() | click.Abort():
+            return 2, "interrupted; nothing was left half written."
+        case BrokenPipeError():
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            return 2, ""
+        case OSError():
+            return 2, _about(error)
+    return 3, FAULT.format(kind=type(error).__name__)
 
 
 def _about(error: OSError) -> str:

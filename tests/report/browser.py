@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import shutil
@@ -29,17 +28,21 @@ class Browser:
     """
 
     def __init__(self, program: str, profile: Path) -> None:
-        to_read, self._to = (_high(fd) for fd in os.pipe())
-        self._from, to_write = (_high(fd) for fd in os.pipe())
-
-        def connect() -> None:
-            os.dup2(to_read, 3)
-            os.dup2(to_write, 4)
-
-        command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe",
-                   f"--user-data-dir={profile}", "--no-first-run", "about:blank"]  # fmt: skip
+        to_read, self._to = os.pipe()
+        self._from, to_write = os.pipe()
+        options = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--remote-debugging-pipe",
+            "--no-first-run",
+        ]
+        # A shell moves the pipes to 3 and 4: forking Python itself for that is not safe beside running threads.
+        moved = f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}'
+        command = ["bash", "-c", moved, program, *options, f"--user-data-dir={profile}", "about:blank"]
         self.process = subprocess.Popen(
-            command, preexec_fn=connect, pass_fds=(3, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         os.close(to_read)
         os.close(to_write)
@@ -111,10 +114,3 @@ class Browser:
             self._rest += chunk
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
-
-
-def _high(descriptor: int) -> int:
-    """The same pipe on a descriptor of 10 or more, so that 3 and 4 are free for the browser."""
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
-    os.close(descriptor)
-    return moved
