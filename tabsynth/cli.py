@@ -20,6 +20,7 @@ import click
 
 from tabsynth.access import Progress
 from tabsynth.errors import TabsynthError
+from tabsynth.tables import undo
 
 FAULT = "a fault in tabsynth itself ({kind}); its text is withheld because it may quote rows. Set TABSYNTH_DEBUG=1 to see it."
 
@@ -317,38 +318,41 @@ def bar(quiet: bool) -> Iterator[Progress]:
         yield progress
 
 
+def _stop(_number: int, _frame: Any) -> None:
+    """End at once, with nothing half written.
+
+    No exception is raised for it: libraries swallow it (in callbacks), turn it into one of their own, or crash (while they load).
+    """
+    for remove in reversed(undo):
+        with contextlib.suppress(Exception):
+            remove()
+    os.write(2, b"\ntabsynth: interrupted; nothing was left half written.\n")
+    os._exit(2)
+
+
 def main() -> None:
     """Entry point: run the command; whatever goes wrong ends in one sentence and an exit code."""
-    stopped: list[int] = []
-
-    def stop(number: int, _frame: Any) -> None:
-        stopped.append(number)
-        raise KeyboardInterrupt
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+        signal.signal(number, _stop)
     try:
         cli.main(standalone_mode=False)
         code, message = 0, ""
-    except (Exception, KeyboardInterrupt) as error:
+    except Exception as error:
         if os.environ.get("TABSYNTH_DEBUG"):
             raise
-        # An engine that a signal interrupts may raise an error of its own.
-        code, message = _explained(KeyboardInterrupt() if stopped else error)
+        code, message = _explained(error)
     if message:
         click.echo(f"tabsynth: {message}", err=True)
     sys.exit(code)
 
 
-def _explained(error: BaseException) -> tuple[int, str]:
+def _explained(error: Exception) -> tuple[int, str]:
     """Exit code and sentence of what went wrong."""
     match error:
         case TabsynthError():
             return 2, str(error)
         case click.ClickException():
             return 2, error.format_message()
-        case KeyboardInterrupt() | click.Abort():
-            return 2, "interrupted; nothing was left half written."
         case BrokenPipeError():
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             return 2, ""

@@ -23,7 +23,7 @@ from tabsynth.codec import Codec
 from tabsynth.errors import FolderError, OptionError, TabsynthError
 from tabsynth.models import model_class
 from tabsynth.schema import Schema
-from tabsynth.tables import replacing
+from tabsynth.tables import replacing, undone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,11 +222,17 @@ def new_folder(folder: str | Path, *, force: bool = False) -> Iterator[Path]:
     folder = check_new(folder, force=force)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-    try:
+    earlier = partial.with_suffix(".earlier")
+
+    def remove() -> None:
+        if earlier.exists() and not folder.exists():
+            os.replace(earlier, folder)
+        for leftover in (partial, earlier):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    with undone(remove):
         yield partial
         partial.chmod(0o755)
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, earlier)
         os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

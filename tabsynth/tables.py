@@ -11,7 +11,7 @@ import contextlib
 import csv
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,10 @@ EXTENSIONS = (".csv", ".tsv", ".parquet")
 UNREADABLE = "the data cannot be read to its end; check that the file is complete and of the type its name says."
 
 
+undo: list[Callable[[], object]] = []
+"""What to call, newest first, where the process is told to stop: removes what is half written. Each may be called at any time."""
+
+
 class Workspace:
     """An embedded DuckDB that leaves nothing behind: in memory, spilling to a private folder that goes with it."""
 
@@ -34,12 +38,14 @@ class Workspace:
         import ibis
 
         self._folder = tempfile.TemporaryDirectory(prefix="tabsynth-")
+        undo.append(self._folder.cleanup)
         self.connection = ibis.duckdb.connect(temp_directory=self._folder.name)
         self.connection.raw_sql("SET enable_progress_bar = false; SET preserve_insertion_order = true")
 
     def close(self) -> None:
         """Forget everything."""
         self.connection.disconnect()
+        undo.remove(self._folder.cleanup)
         self._folder.cleanup()
 
     def __enter__(self) -> Workspace:
@@ -150,11 +156,20 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and is removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with undone(lambda: partial.unlink(missing_ok=True)):
         yield partial
         os.replace(partial, path)
+
+
+@contextlib.contextmanager
+def undone(remove: Callable[[], object]) -> Iterator[None]:
+    """Call `remove` at the end of the block, and also where the process is told to stop inside it."""
+    undo.append(remove)
+    try:
+        yield
     finally:
-        partial.unlink(missing_ok=True)
+        remove()
+        undo.remove(remove)
 
 
 @contextlib.contextmanager
