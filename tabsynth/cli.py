@@ -260,16 +260,18 @@ def _prepare(data: Path, schema: Path, quiet: bool, settings: dict[str, Any]):
 
 
 def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
-    """Say how many values the schema clamps or discards, marked as not private."""
+    """Say how many values and rows the schema clamps or discards, marked as not private."""
     from tabsynth.conform import outside
 
     off = {name: n for name, n in outside(data, schema).items() if n}
+    nobody = off.pop(schema.unit.key, 0)
+    told = []
     if off:
-        counts = ", ".join(f"{name} {n:,}" for name, n in off.items())
-        say(
-            quiet,
-            f"NOT PRIVATE, for your eyes only: values clamped or counted as missing: {counts}. The release does not contain this.",
-        )
+        told.append("values clamped or counted as missing: " + ", ".join(f"{name} {n:,}" for name, n in off.items()))
+    if nobody:
+        told.append(f"rows left out because they have no {schema.unit.key}: {nobody:,}")
+    if told:
+        say(quiet, f"NOT PRIVATE, for your eyes only: {'; '.join(told)}. The release does not contain this.")
 
 
 def _summary(card: dict[str, Any]) -> dict[str, Any]:

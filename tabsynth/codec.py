@@ -162,7 +162,7 @@ def public_coder(column: Column) -> Labels | Bins | None:
     if column.numeric and column.minimum is not None and column.step is not None:
         first, last = (round(column.to_axis(b) / column.step) for b in (column.minimum, column.maximum))
         if last - first < EXACT_VALUES:
-            edges = np.arange(first, last + 2) * column.step
+            edges = column.on_grid(np.arange(first, last + 2) * column.step)
             return Bins(edges, np.arange(len(edges) - 1), np.ones(len(edges) - 1), column.nullable)
     return None
 
@@ -199,9 +199,7 @@ def _values(decoded: np.ndarray, column: Column) -> Any:
         )
     if column.kind == "integer":
         return pd.array(decoded, dtype="Int64")
-    if column.kind == "float" and column.decimals is not None:
-        return np.round(decoded, column.decimals)
-    return decoded
+    return column.on_grid(decoded) if column.kind == "float" else decoded
 
 
 def _coder(plain: Mapping[str, Any]) -> Labels | Bins:

@@ -36,7 +36,7 @@ def conform(table: ibis.Table, schema: Schema) -> ibis.Table:
 
 
 def outside(data: Any, schema: Schema) -> dict[str, int]:
-    """For each modelled column, how many values `conform` changes or discards.
+    """For each modelled column, how many values `conform` changes or discards; for the unit's key, how many rows lack it.
 
     Exact, so NOT private: for the operator's terminal, never for anything that is kept.
     """
@@ -49,6 +49,8 @@ def outside(data: Any, schema: Schema) -> dict[str, int]:
             parsed = _parsed(raw, column)
             changed = ~_bounded(parsed, column).identical_to(parsed) | (raw.notnull() & parsed.isnull())
             counts[column.name] = changed.ifelse(1, 0).sum().fill_null(0)
+        if key := schema.unit.key:
+            counts[key] = table[key].isnull().ifelse(1, 0).sum().fill_null(0)
         with redacted(UNREADABLE):
             return {name: int(n) for name, n in table.aggregate(**counts).to_pyarrow().to_pylist()[0].items()}
 

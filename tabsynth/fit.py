@@ -35,7 +35,7 @@ def fit(
     Parameters
     ----------
     data : DataFrame or path of a CSV or Parquet file
-        At least one row, with the schema's columns.
+        At least one row, with the schema's columns. A DataFrame's dtypes count as public.
     schema : Schema or path of a YAML file
         What is public about the table.
     epsilon, delta : float

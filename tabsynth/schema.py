@@ -14,9 +14,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabsynth.errors import SchemaError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KINDS = ("integer", "float", "categorical", "boolean", "date", "datetime", "identifier")
 NUMERIC = ("integer", "float", "date", "datetime")
@@ -92,6 +95,10 @@ class Column:
         if self.kind == "float":
             return None if self.decimals is None else 10.0**-self.decimals
         return 1.0
+
+    def on_grid(self, positions: np.ndarray) -> np.ndarray:
+        """Axis positions, as the nearest floating-point numbers to what their decimals say."""
+        return positions if self.decimals is None else positions.round(self.decimals)
 
     def to_axis(self, value: Value) -> float:
         """Place a value on the column's numeric axis (days or seconds since 1970 for dates and datetimes)."""

@@ -224,11 +224,15 @@ def _plain(column: pd.Series) -> pd.Series:
         column = column.astype(column.cat.categories.dtype)
     if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) == "string":
         return column
-    return column.map(lambda v: None if _missing(v) else str(v)).astype("string")
+    return column.map(_text).astype("string")
 
 
-def _missing(value: Any) -> bool:
+def _text(value: Any) -> str | None:
+    """An object as an engine would write it in a typed column, so that one odd value does not change how the others read."""
     import pandas as pd
 
-    flag = pd.isna(value)
-    return flag if isinstance(flag, bool) else False
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if pd.api.types.is_bool(value):
+        return str(value).lower()
+    return str(int(value)) if pd.api.types.is_float(value) and float(value).is_integer() else str(value)

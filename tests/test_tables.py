@@ -94,6 +94,32 @@ def test_outside_counts_what_was_changed_or_discarded(odd_schema, odd_frame):
     }  # fmt: skip
 
 
+def test_rows_without_an_identifier_are_counted(visits_schema):
+    frame = pd.DataFrame({"person": ["p", None, None], "ward": "A", "days": [1, 2, 99]})
+    assert outside(frame, visits_schema) == {"ward": 0, "days": 1, "person": 2}
+
+
+def test_one_odd_value_does_not_change_how_the_others_read(odd_schema, odd_frame):
+    plain = odd_frame.assign(free=[1.0, 2.0, 3.0, None, 7.0])
+    mixed = odd_frame.assign(free=pd.Series([1.0, 2.0, "x", None, 7.0], dtype=object))
+    read_plain, read_mixed = read(plain, odd_schema).free, read(mixed, odd_schema).free
+    assert [read_plain[i] for i in (0, 1, 4)] == [read_mixed[i] for i in (0, 1, 4)] == ["1", "2", "7"]
+
+
+@pytest.mark.parametrize("decimals", [1, 2])
+def test_short_float_ranges_keep_every_value(decimals):
+    """0.3 is not 3 x 0.1 in floating point; it must not fall into the cell of 0.2."""
+    import tabsynth
+
+    column = {"kind": "float", "minimum": 0, "maximum": 30 * 10**-decimals, "decimals": decimals, "nullable": False}
+    schema = Schema.from_dict({"name": "grid", "columns": {"x": column}})
+    values = np.round(np.arange(31) * 10.0**-decimals, decimals)
+    sample = tabsynth.fit(pd.DataFrame({"x": np.repeat(values, 1000)}), schema, epsilon=50).sample(31_000)
+    counts = sample.x.value_counts()
+    assert set(counts.index) == set(values)
+    assert counts.between(950, 1050).all()
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
 def test_written_and_read_again_a_table_is_the_same(suffix, toy_schema, tmp_path):
     frame = read(toy_rows(200), toy_schema)

@@ -61,8 +61,7 @@ class _Tree:
 
     def positions(self, at: np.ndarray) -> np.ndarray:
         """Axis positions of step indices."""
-        position = self.low + at * self.step
-        return position if self.column.decimals is None else np.round(position, self.column.decimals)
+        return self.column.on_grid(self.low + at * self.step)
 
 
 def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> dict[str, Bins]:
