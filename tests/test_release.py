@@ -4,8 +4,11 @@ import json
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tabsynth
+from tabsynth import Release
 from tabsynth.errors import FolderError, OptionError
 from tabsynth.release import new_folder
 from tabsynth.tables import replacing, undo
@@ -95,3 +98,28 @@ def test_the_card_says_what_was_bought_and_what_is_not_protected(toy_schema, toy
     assert "any one row" in card["guarantee"]["statement"]
     assert "delta" in json.dumps(card["ledger"])
     assert any("add up" in limit for limit in card["limits"])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, toy_schema, toy_table):
+    """The files of a model folder."""
+    folder = tmp_path_factory.mktemp("saved") / "m"
+    tabsynth.fit(toy_table, toy_schema, epsilon=1, model="mst").save(folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_damaged_model_files_load_or_are_refused_never_worse(saved, tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    name = data.draw(st.sampled_from(sorted(saved)))
+    damaged = bytearray(saved[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    for other, content in saved.items():
+        (folder / other).write_bytes(content)
+    (folder / name).write_bytes(bytes(damaged[: data.draw(st.integers(1, len(damaged)))]))
+    try:
+        Release.load(folder).sample(3)
+    except FolderError as error:
+        assert "\n" not in str(error)

@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import toy_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -309,3 +310,28 @@ def test_schema_survives_its_own_yaml(toy_schema, odd_schema, tmp_path):
         again = Schema.load(tmp_path / "s.yaml")
         assert again == schema
         assert again.fingerprint == schema.fingerprint
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=200).map(str.encode),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(["name", "columns", "unit", "kind", "labels", "minimum", "maximum", "key", "x"]), inner
+                )
+            ),
+            max_leaves=12,
+        ).map(lambda value: yaml.safe_dump(value).encode()),
+    )
+)
+def test_malformed_schemas_are_read_or_refused_never_worse(tmp_path_factory, content):
+    path = write_bytes(tmp_path_factory.mktemp("fuzz") / "s.yaml", content)
+    try:
+        Schema.load(path)
+    except SchemaError as error:
+        assert "\n" not in str(error).rstrip()

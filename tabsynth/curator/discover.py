@@ -19,6 +19,7 @@ from tabsynth.access import Marginal
 from tabsynth.codec import Bins, Codec, Labels, public_coder
 from tabsynth.curator.table import PrivateTable
 from tabsynth.schema import OTHER, Column
+from tabsynth.simplex import nonnegative
 
 FIRST, BRANCH = 64, 8
 SINGLE_ROUND = 128
@@ -174,13 +175,3 @@ def _group(tree: _Tree) -> Bins:
             held = 0.0
         held += math.inf if alone else m
     return Bins(tree.positions(np.append(start, end[-1])), np.array(starts), mass, tree.column.nullable)
-
-
-def nonnegative(noisy: np.ndarray) -> np.ndarray:
-    """The closest non-negative values with the same total (at least 1): a common amount taken off, the rest cut at zero."""
-    x = np.asarray(noisy, dtype=float)
-    total = max(x.sum(), 1.0)
-    descending = np.sort(x)[::-1]
-    excess = (np.cumsum(descending) - total) / np.arange(1, len(x) + 1)
-    last = np.flatnonzero(descending > excess)[-1]
-    return np.maximum(x - excess[last], 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabsynth.access import Marginal
+from tabsynth.simplex import nonnegative
 
 
 def total(marginals: Sequence[Marginal]) -> float:
@@ -17,13 +18,9 @@ def total(marginals: Sequence[Marginal]) -> float:
 
 
 def distribution(marginal: Marginal) -> np.ndarray:
-    """The probability table closest to a noisy one in L2: a common amount taken off each cell, the rest cut at zero."""
-    x = marginal.counts.ravel().astype(float)
-    x = x / max(x.sum(), 1.0) if x.sum() > 0 else x
-    descending = np.sort(x)[::-1]
-    excess = (np.cumsum(descending) - 1) / np.arange(1, len(x) + 1)
-    last = np.flatnonzero(descending > excess)[-1]
-    return np.maximum(x - excess[last], 0.0).reshape(marginal.counts.shape)
+    """The probability table closest to a noisy one in L2."""
+    counts = nonnegative(marginal.counts)
+    return counts / counts.sum()
 
 
 def split(budget: float, sizes: Sequence[int]) -> list[float]:
