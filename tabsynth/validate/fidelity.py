@@ -184,14 +184,19 @@ def _binned_numbers(column: Column, values: np.ndarray, train: np.ndarray) -> _B
     edges = np.unique(np.concatenate([inner, np.nextafter(own, np.inf)]))
     codes = np.searchsorted(edges, values, side="right")
     codes[np.isnan(values)] = len(edges) + 1
-    shown = [_shown(column, edge) for edge in edges]
-    if not shown:
+    if not len(edges):
         return _Binned(column.name, codes, ["any value", "missing"])
-    middle = [
-        f"{low}" if math.nextafter(edge, math.inf) == end else f"{low} to {high}"
-        for edge, end, low, high in zip(edges[:-1], edges[1:], shown[:-1], shown[1:], strict=True)
-    ]
-    return _Binned(column.name, codes, [f"below {shown[0]}", *middle, f"{shown[-1]} and above", "missing"])
+    middle = [_between(column, low, end) for low, end in pairwise(edges)]
+    ends = f"below {_shown(column, edges[0])}", f"{_shown(column, edges[-1])} and above"
+    return _Binned(column.name, codes, [ends[0], *middle, ends[1], "missing"])
+
+
+def _between(column: Column, low: float, end: float) -> str:
+    """The values from `low` up to but without `end`, for people."""
+    if column.kind == "integer":
+        first, last = math.ceil(low), math.ceil(end) - 1
+        return f"{first}" if first >= last else f"{first} to {last}"
+    return f"{_shown(column, low)}" if math.nextafter(low, math.inf) == end else f"{_shown(column, low)} to {_shown(column, end)}"
 
 
 def _histogram(column: _Binned, shares: Sequence[np.ndarray]) -> dict[str, Any]:
@@ -210,4 +215,7 @@ def _shown(column: Column, position: float) -> str | float | int:
     if column.kind in ("date", "datetime"):
         moment = dt.datetime(1970, 1, 1) + dt.timedelta(**{"days" if column.kind == "date" else "seconds": float(position)})
         return (moment.date() if column.kind == "date" else moment).isoformat()
-    return int(position) if float(position).is_integer() and abs(position) < 2**53 else float(f"{position:.6g}")
+    if column.kind == "integer":
+        return math.ceil(position)
+    rounded = float(f"{position:.6g}") if abs(position) > 1e-300 else 0.0
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded

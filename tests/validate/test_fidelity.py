@@ -141,3 +141,12 @@ def test_categories_count_what_was_kept_lost_and_invented():
     finding = fidelity.categories(_tables(("a" * 150 + "b", [1] * 151), ("aabb", [1] * 4), ("aac", [1, 2, 3])))[0]
     assert finding.details["columns"] == [{"column": "c", "real": 2, "kept": 1, "lost_rare": 1, "invented": 1}]
     assert (finding.value, finding.reference) == (0.5, 1.0)
+
+
+def test_bins_of_integers_are_named_by_whole_numbers():
+    schema = Schema.from_dict({"name": "x", "columns": {"a": {"kind": "integer", "minimum": 0, "maximum": 100}}})
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": pd.array(np.where(rng.random(2000) < 0.5, 40, rng.integers(0, 100, 2000)), dtype="Int64")})
+    shown = fidelity.tvd(Evidence(schema, table, table, table))[0].details["histograms"][0]["bins"]
+    assert "40" in shown
+    assert not any("." in label for label in shown)
