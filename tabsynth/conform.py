@@ -88,7 +88,7 @@ def _parsed(raw: ibis.Column, column: Column) -> ibis.Column:
     """The value in the column's type, or null where it has none."""
     match column.kind:
         case "integer":
-            return _whole(_number(raw))
+            return _whole(raw)
         case "float":
             return _number(raw)
         case "boolean":
@@ -99,9 +99,9 @@ def _parsed(raw: ibis.Column, column: Column) -> ibis.Column:
         case "datetime":
             return _moment(raw).truncate("s")
         case "categorical" if column.labels and isinstance(column.labels[0], int):
-            return _whole(_number(raw))
+            return _whole(raw)
     if raw.type().is_floating():
-        return _whole(_number(raw)).cast("string")
+        return _whole(raw).cast("string")
     return raw.cast("string")
 
 
@@ -140,12 +140,14 @@ def _number(raw: ibis.Column) -> ibis.Column:
     return ibis.ifelse(value.isnan(), None, value)
 
 
-def _whole(value: ibis.Column) -> ibis.Column:
+def _whole(raw: ibis.Column) -> ibis.Column:
     """Whole numbers as int64; those beyond 2**52 (infinities too) become that bound, fractions null."""
     import ibis
 
-    value = ibis.cases((value > _EXACT, float(_EXACT)), (value < -_EXACT, float(-_EXACT)), else_=value)
-    return ibis.ifelse(value == value.floor(), value, None).cast("int64")
+    stored = raw.type().is_signed_integer()
+    value, bound = (raw.cast("int64"), _EXACT) if stored else (_number(raw), float(_EXACT))
+    value = ibis.cases((value > bound, bound), (value < -bound, -bound), else_=value)
+    return value if stored else ibis.ifelse(value == value.floor(), value, None).cast("int64")
 
 
 def _moment(raw: ibis.Column) -> ibis.Column:

@@ -147,7 +147,7 @@ def _grow(tree: _Tree, cuts: list[np.ndarray], edges: np.ndarray, noisy: Margina
     tree.start = np.concatenate([tree.start[keep], *start])
     tree.end = np.concatenate([tree.end[keep], *end])
     tree.count = np.concatenate([tree.count[keep], *count])
-    heavy = tree.count > max(3 * noisy.sigma, tree.count.sum() / (4 * BINS))
+    heavy = tree.count > max(3 * noisy.sigma, tree.count.sum() / (2 * BINS))
     tree.split = heavy & (tree.end - tree.start > 1) & (np.arange(len(heavy)) >= len(heavy) - children)
 
 
