@@ -41,7 +41,7 @@ class MST:
 
     name: str = "mst"
     target: str | None = None
-    target_weight: float = 1.5
+    target_weight: float = 2.0
     singles: float = 0.2
     scores: float = 0.1
     noise_weight: float = 0.5
