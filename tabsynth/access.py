@@ -20,6 +20,10 @@ Progress = Callable[[str, float], None]
 """Told what is being done and which fraction of the whole is behind us."""
 
 
+def silent(_what: str, _done: float) -> None:
+    """A `Progress` that nobody looks at."""
+
+
 @dataclass(frozen=True)
 class Marginal:
     """A noisy contingency table.

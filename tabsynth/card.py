@@ -32,7 +32,8 @@ LIMITS = (
 def guarantee(ledger: Ledger, schema: Schema) -> dict[str, Any]:
     """What the ledger proves, in numbers and in a sentence."""
     delta, unit = ledger.budget.delta, schema.unit
-    epsilon = min(math.ceil(ledger.epsilon() * 1e6) / 1e6, ledger.budget.epsilon)
+    exact = ledger.epsilon()
+    epsilon = max(exact, min(math.ceil(exact * 1e6) / 1e6, ledger.budget.epsilon))
     whom = f"all rows that share one {unit.key} (at most {unit.max_rows} of them are used)" if unit.key else "any one row"
     return {
         "private": True,

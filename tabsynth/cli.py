@@ -170,10 +170,10 @@ def sample(model: Path, rows: int | None, seed: int, out: Path, quiet: bool, as_
 def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Write the internal leakage and quality report of a synthetic table."""
     from tabsynth import pipeline
-    from tabsynth.release import check_new, new_folder, read_json
+    from tabsynth.release import check_new, new_folder, read_card
 
     check_new(out, force=force)
-    known = read_json(card, "tabsynth.card", 1) if card else None
+    known = read_card(card) if card else None
     with bar(quiet) as progress:
         report = pipeline.evaluate(card=known, progress=progress, **settings)
     with new_folder(out, force=force) as folder:

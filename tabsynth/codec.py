@@ -38,7 +38,7 @@ class Labels:
         """Number of codes."""
         return len(self.values) + self.null
 
-    def encode(self, value: ibis.Column) -> ibis.Column:
+    def encode(self, value: ibis.Column, column: Column) -> ibis.Column:
         """Codes of a conformed column; what is not listed becomes OTHER where there is one, else missing or the first label."""
         import ibis
 
@@ -118,9 +118,7 @@ class Codec:
         """A conformed table as codes, one int32 column for each modelled one."""
         columns = {}
         for c in self.schema.modelled:
-            coder = self.coders[c.name]
-            code = coder.encode(table[c.name], c) if isinstance(coder, Bins) else coder.encode(table[c.name])
-            columns[c.name] = code.cast("int32")
+            columns[c.name] = self.coders[c.name].encode(table[c.name], c).cast("int32")
         return table.select(**columns)
 
     def decode(self, codes: Codes, rng: np.random.Generator) -> pd.DataFrame:

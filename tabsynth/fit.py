@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tabsynth.access import Progress
+from tabsynth.access import Progress, silent
 from tabsynth.card import card
-from tabsynth.errors import OptionError
 from tabsynth.models import choose, synthesizer
 from tabsynth.release import Release, check_rows, check_seed
 from tabsynth.schema import Schema
@@ -28,7 +27,7 @@ def fit(
     model: str = "auto",
     target: str | None = None,
     seed: int = 0,
-    progress: Progress = lambda _what, _done: None,
+    progress: Progress = silent,
 ) -> Release:
     """Fit a private generator to a sensitive table.
 
@@ -119,6 +118,4 @@ def check_options(
     plan(schema, model)
     check_rows(rows)
     check_seed(seed)
-    if target is not None and target not in {c.name for c in schema.modelled}:
-        raise OptionError(f"target is {target!r}; name one of the columns {', '.join(c.name for c in schema.modelled)}.")
-    return target if target is not None else schema.target
+    return schema.to_predict(target)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabsynth.access import Progress
+from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
 from tabsynth.errors import OptionError
 from tabsynth.fit import check_options, fit
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 REPORT, REPORT_VERSION = "tabsynth.report", 1
 
 
-def _silent(_what: str, _done: float) -> None: ...
-
-
 def evaluate(
     train: Any,
     holdout: Any,
@@ -37,7 +34,7 @@ def evaluate(
     target: str | None = None,
     seed: int = 0,
     card: dict[str, Any] | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Everything the internal report says, as plain data. NOT private: it is computed from real rows.
 
@@ -64,13 +61,31 @@ def evaluate(
     OptionError, SchemaError, DataError
         If an argument, the schema or a table cannot be used.
     """
-    from tabsynth import validate
     from tabsynth.conform import read
 
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     check_seed(seed)
+    target = schema.to_predict(target)
+    tables = (read(data, schema) for data in (train, holdout, synthetic))
+    return _report(*tables, schema, target=target, seed=seed, card=card, progress=progress)
+
+
+def _report(
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    schema: Schema,
+    *,
+    target: str | None,
+    seed: int,
+    card: dict[str, Any] | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """`evaluate` for tables that are conformed already."""
+    from tabsynth import validate
+
     started = time.monotonic()
-    tables = {name: read(data, schema) for name, data in (("train", train), ("holdout", holdout), ("synthetic", synthetic))}
+    tables = {"train": train, "holdout": holdout, "synthetic": synthetic}
     findings = validate.evaluate(*tables.values(), schema, target=target, seed=seed, progress=progress)
     return {
         "format": REPORT,
@@ -79,7 +94,7 @@ def evaluate(
         "created": now(),
         "tabsynth": version(),
         "schema": schema.to_dict(),
-        "target": target or schema.target,
+        "target": target,
         "tables": {name: _extent(table, schema) for name, table in tables.items()},
         "seed": seed,
         "card": card,
@@ -110,7 +125,7 @@ def release(
     target: str | None = None,
     seed: int = 0,
     force: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Split by unit, fit, sample, evaluate against the holdout, and write the release folder.
 
@@ -150,7 +165,7 @@ def release(
     synthetic = fitted.sample(rows, seed=seed)
     with new_folder(out, force=force) as folder:
         card = _write_public(folder, fitted, synthetic, asked=rows is not None, seed=seed)
-        report = evaluate(
+        report = _report(
             train, kept_out, synthetic, schema, target=target, seed=seed, card=card, progress=part(progress, 0.5, 0.98)
         )
         write_report(folder, report | {"split": {"holdout": holdout, "seed": split_seed}})

@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabsynth.access import Model
+from tabsynth.card import FORMAT as CARD_FORMAT
+from tabsynth.card import VERSION as CARD_VERSION
 from tabsynth.codec import Codec
 from tabsynth.errors import FolderError, OptionError, TabsynthError
 from tabsynth.models import model_class
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "tabsynth.model", 1
 MODEL_FILES = ("model.json", "model.npz", "card.json")
 MAX_ROWS = 10**9
+_DAMAGE = (TabsynthError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
+           zipfile.BadZipFile, zlib.error)  # fmt: skip
+"""What reading files that hold something else, or half of it, may raise."""
 
 
 @dataclass(frozen=True)
@@ -133,31 +140,13 @@ class Release:
             with np.load(folder / "model.npz", allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             model = model_class(document["name"]).load(document["model"], arrays)
-            release = cls(Codec.from_dict(document["codec"]), model, read_json(folder / "card.json", "tabsynth.card", 1))
+            release = cls(Codec.from_dict(document["codec"]), model, read_card(folder / "card.json"))
             release.sample(1)
-        except (
-            TabsynthError,
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            IndexError,
-            AttributeError,
-            EOFError,
-            ArithmeticError,
-        ) as error:
-            raise _damaged(folder, error) from None
-        except Exception as error:
-            if type(error).__module__ in ("zipfile", "zlib"):
-                raise _damaged(folder, error) from None
-            raise
+        except _DAMAGE as error:
+            raise FolderError(
+                f"the model in {folder} is damaged or of another version ({type(error).__name__}); fit it again or restore it."
+            ) from None
         return release
-
-
-def _damaged(folder: Path, error: Exception) -> FolderError:
-    return FolderError(
-        f"the model in {folder} is damaged or of another version ({type(error).__name__}); fit it again or restore it."
-    )
 
 
 def check_rows(rows: Any) -> None:
@@ -195,6 +184,11 @@ def read_json(path: Path, kind: str, version: int) -> dict[str, Any]:
     if document.get("version") != version:
         raise FolderError(f"{path} has version {document.get('version')!r}; this tabsynth reads version {version}.")
     return document
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a card; raises as `read_json` does."""
+    return read_json(path, CARD_FORMAT, CARD_VERSION)
 
 
 def hashes(folder: Path, names: tuple[str, ...]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tabsynth.errors import SchemaError
+from tabsynth.errors import OptionError, SchemaError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,14 +75,18 @@ class Column:
 
     def __post_init__(self) -> None:
         if not self.outside:
-            default = "clamp" if self.numeric else "other" if self.kind == "categorical" and self.discover else "missing"
-            object.__setattr__(self, "outside", default)
+            object.__setattr__(self, "outside", self.usual_outside)
         _check_column(self)
 
     @property
     def numeric(self) -> bool:
         """True for kinds that lie on an axis: integer, float, date, datetime."""
         return self.kind in NUMERIC
+
+    @property
+    def usual_outside(self) -> str:
+        """`outside` where the schema does not say."""
+        return "clamp" if self.numeric else "other" if self.kind == "categorical" and self.discover else "missing"
 
     @property
     def modelled(self) -> bool:
@@ -170,6 +174,12 @@ class Schema:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    def to_predict(self, target: str | None) -> str | None:
+        """The column to predict: the one named, else the schema's target; OptionError if that is not modelled."""
+        if target is not None and target not in {c.name for c in self.modelled}:
+            raise OptionError(f"target is {target!r}; name one of the columns {', '.join(c.name for c in self.modelled)}.")
+        return self.target if target is None else target
 
     @property
     def fingerprint(self) -> str:
@@ -277,7 +287,6 @@ def _is_number(value: Any) -> bool:
 
 
 def _column_to_dict(column: Column) -> dict[str, Any]:
-    default = Column(column.name, column.kind, discover=True) if column.discover else None
     out: dict[str, Any] = {"kind": column.kind}
     for name in ("labels", "minimum", "maximum", "decimals"):
         value = getattr(column, name)
@@ -287,8 +296,7 @@ def _column_to_dict(column: Column) -> dict[str, Any]:
         out["nullable"] = False
     if column.discover:
         out["discover"] = True
-    usual = default.outside if default else "clamp" if column.numeric else "missing"
-    if column.outside != usual:
+    if column.outside != column.usual_outside:
         out["outside"] = column.outside
     if column.description:
         out["description"] = column.description

@@ -102,7 +102,7 @@ class Workspace:
         return self.connection.read_parquet(str(path))
 
     def _open_csv(self, path: Path) -> ibis.Table:
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        delimiter = _delimiter(path)
         with path.open(encoding="utf-8-sig", newline="") as lines:
             names = next(csv.reader(lines, delimiter=delimiter), [])
         _refuse_duplicates(names, path.name)
@@ -138,7 +138,7 @@ def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
         if path.suffix.lower() == ".parquet":
             out.to_parquet(partial, index=False)
         else:
-            out.to_csv(partial, index=False, sep="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")
+            out.to_csv(partial, index=False, sep=_delimiter(path), lineterminator="\n")
 
 
 def check_extension(path: str | Path) -> Path:
@@ -204,6 +204,10 @@ def check_columns(names: list[str] | tuple[str, ...], schema: Schema) -> None:
             f"the data has {_some(extra)}, which schema {schema.name!r} does not describe; describe it, drop it from the data, "
             "or check that the first line names the columns."
         )
+
+
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
 def _some(names: list[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tabsynth.errors import FolderError, InputError
-from tabsynth.release import Release, hashes, read_json
+from tabsynth.release import Release, hashes, read_card
 from tabsynth.schema import Schema
 
 
@@ -38,7 +38,7 @@ def verify(folder: str | Path) -> list[Result]:
     folder = Path(folder)
     if not (folder / "card.json").is_file():
         raise FolderError(f"{folder} is not a release: it has no card.json; give a folder that tabsynth release wrote.")
-    card = read_json(folder / "card.json", "tabsynth.card", 1)
+    card = read_card(folder / "card.json")
     checks: dict[str, Callable[[Path, dict[str, Any]], str]] = {
         "files are unchanged": _files,
         "the schema has the fingerprint on the card": _fingerprint,
@@ -89,11 +89,16 @@ def _spent(card: dict[str, Any]) -> float:
     return sum(times / (2 * multiplier**2) for charge in card["ledger"]["charges"] for multiplier, times in charge["gaussians"])
 
 
+def _failure(card: dict[str, Any]) -> float:
+    """Failure probability of all charges."""
+    return sum(charge["delta"] for charge in card["ledger"]["charges"])
+
+
 def _ledger(folder: Path, card: dict[str, Any]) -> str:
     from tabsynth.curator.ledger import Budget
 
     ledger, claimed = card["ledger"], card["guarantee"]
-    failure = sum(charge["delta"] for charge in ledger["charges"])
+    failure = _failure(card)
     budget = Budget(claimed["epsilon_budget"], claimed["delta"], ledger["failure_delta"] / claimed["delta"])
     if not _spent(card) <= budget.rho * (1 + 1e-9):
         raise _Differs(f"the charges add up to rho {_spent(card):.6g}, the budget is {budget.rho:.6g}")
@@ -106,8 +111,7 @@ def _epsilon(folder: Path, card: dict[str, Any]) -> str:
     from tabsynth.curator.ledger import epsilon_of
 
     claimed = card["guarantee"]
-    failure = sum(charge["delta"] for charge in card["ledger"]["charges"])
-    found = epsilon_of(_spent(card), claimed["delta"] - failure)
+    found = epsilon_of(_spent(card), claimed["delta"] - _failure(card))
     if not found <= claimed["epsilon"] * (1 + 1e-9):
         raise _Differs(f"the charges amount to epsilon {found:.6g}, the card claims {claimed['epsilon']:.6g}")
     return f"epsilon {found:.6g} at delta {claimed['delta']:g}, claimed {claimed['epsilon']:.6g}"

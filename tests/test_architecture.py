@@ -19,7 +19,7 @@ ALLOWED = {
     "curator": {"access", "codec", "conform", "errors", "schema", "simplex", "tables"},
     "models": {"access", "codec", "errors", "schema", "simplex"},
     "card": {"codec", "schema", "curator.ledger"},
-    "release": {"access", "codec", "errors", "models", "schema", "tables"},
+    "release": {"access", "card", "codec", "errors", "models", "schema", "tables"},
     "fit": {"access", "card", "curator", "errors", "models", "release", "schema"},
     "validate": {"access", "codec", "errors", "schema"},
     "report": {"errors", "schema"},

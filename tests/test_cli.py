@@ -207,7 +207,8 @@ def test_bad_requests_end_in_one_sentence_and_leave_nothing(line, says, files, r
 
 
 @pytest.mark.parametrize(
-    "damage", ["not json", "other format", "other version", "no arrays", "cut arrays", "wrong shapes", "other model"]
+    "damage",
+    ["not json", "other format", "other version", "no arrays", "cut arrays", "other compression", "wrong shapes", "other model"],
 )
 def test_damaged_model_folders_are_refused(damage, files, run, tmp_path, toy_schema):
     tabsynth.fit(toy_rows(50), toy_schema, epsilon=1, model="independent").save(tmp_path / "m")
@@ -226,6 +227,11 @@ def test_damaged_model_folders_are_refused(damage, files, run, tmp_path, toy_sch
             arrays.unlink()
         case "cut arrays":
             arrays.write_bytes(arrays.read_bytes()[:200])
+        case "other compression":
+            content = bytearray(arrays.read_bytes())
+            entry = content.find(b"PK\x01\x02")  # the central directory says how each file is compressed
+            content[entry + 10] = 99
+            arrays.write_bytes(bytes(content))
         case "wrong shapes":
             document["codec"]["coders"]["age"]["starts"] = "abc"
             model.write_text(json.dumps(document))

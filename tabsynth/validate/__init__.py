@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabsynth.access import Progress
-from tabsynth.errors import OptionError, SchemaError
+from tabsynth.access import Progress, silent
+from tabsynth.errors import SchemaError
 from tabsynth.schema import Schema
 from tabsynth.validate import attacks, expectations, fidelity, utility
 from tabsynth.validate.check import Check, Evidence, Finding
@@ -34,7 +34,7 @@ def evaluate(
     *,
     target: str | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[Finding]:
     """Compare a synthetic table with the real rows it was fitted on and with real rows it never saw. The result is NOT private.
 
@@ -65,17 +65,13 @@ def evaluate(
     for name, table in (("train", train), ("holdout", holdout), ("synthetic", synthetic)):
         if tuple(table.columns) != schema.names:
             raise SchemaError(f"the {name} table does not have the schema's columns in the schema's order; conform it first.")
-    target = schema.target if target is None else target
-    if target is not None and target not in {c.name for c in schema.modelled}:
-        raise OptionError(f"target is {target!r}; name one of the columns {', '.join(c.name for c in schema.modelled)}.")
+    target = schema.to_predict(target)
     evidence = Evidence(schema, train, holdout, synthetic, target, seed)
     findings = []
     for done, (label, check) in enumerate(CHECKS.items()):
-        if progress is not None:
-            progress(label, done / len(CHECKS))
+        progress(label, done / len(CHECKS))
         findings += check(evidence)
-    if progress is not None:
-        progress("done", 1.0)
+    progress("done", 1.0)
     return [Finding(**{f.name: _plain(getattr(finding, f.name)) for f in fields(Finding)}) for finding in findings]
 
 

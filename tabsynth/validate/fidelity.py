@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -213,8 +212,7 @@ def _histogram(column: _Binned, shares: Sequence[np.ndarray]) -> dict[str, Any]:
 def _shown(column: Column, position: float) -> str | float | int:
     """A place on the column's axis, for people: dates as ISO text."""
     if column.kind in ("date", "datetime"):
-        moment = dt.datetime(1970, 1, 1) + dt.timedelta(**{"days" if column.kind == "date" else "seconds": float(position)})
-        return (moment.date() if column.kind == "date" else moment).isoformat()
+        return column.from_axis(math.floor(position) if column.kind == "date" else position).isoformat()
     if column.kind == "integer":
         return math.ceil(position)
     rounded = float(f"{position:.6g}") if abs(position) > 1e-300 else 0.0
