@@ -10,38 +10,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
-from _machine import keep
-
-SCHEMA = Path(__file__).parents[1] / "schemas" / "adult.yaml"
-KEPT = ("tvd1", "tvd2", "tvd3", "auc_hgb", "ap_hgb", "auc_lr", "ap_lr", "frac_out_of_range")
-
-
-def call(*command: str | Path | float) -> str:
-    """Run a command with this interpreter and return what it printed."""
-    return subprocess.run([sys.executable, *map(str, command)], check=True, capture_output=True, text=True).stdout
+from _engines import SCORES, ours
+from _machine import keep, measured
+from _tasks import Prepared, prepare
 
 
-def once(folder: Path, evaluate: Path, seed: int, options: argparse.Namespace) -> dict[str, float]:
+def once(folder: Path, task: Prepared, evaluate: Path, seed: int, options: argparse.Namespace) -> dict[str, float]:
     """One fit, one sample, one evaluation; seconds and peak memory of the first two."""
-    model, synthetic = folder / f"model{seed}", folder / f"synthetic{seed}.csv"
-    target = ["--target", options.target] if options.target else []
-    started = time.perf_counter()
-    call("-m", "tabsynth", "fit", folder / "train.csv", "--schema", SCHEMA, "--epsilon", options.epsilon, "--model", options.model, "--seed", seed,
-         "--quiet", "--out", model, *target)  # fmt: skip
-    fitted = time.perf_counter()
-    call("-m", "tabsynth", "sample", model, "--rows", options.rows, "--seed", seed, "--quiet", "--out", synthetic)
-    sampled = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    scores = json.loads(call(evaluate, folder / "train.csv", folder / "holdout.csv", synthetic, "income"))
-    return {k: scores[k] for k in KEPT} | {"fit_s": fitted - started, "sample_s": sampled - fitted, "peak_mb": peak}
+    place = folder / str(seed)
+    place.mkdir()
+    run = ours(options.model, options.epsilon, seed, task, place, target=options.target)
+    scored = measured([sys.executable, evaluate, task.train, task.holdout, place / "synthetic.csv", task.target])
+    if (run["ended"], scored.ended) != ("finished", "finished"):
+        raise SystemExit(f"seed {seed}: {run['ended']}; evaluation: {scored.ended}")
+    scores = json.loads(scored.output)
+    return {k: scores[k] for k in SCORES} | {k: run[k] for k in ("fit_s", "sample_s", "peak_mb")}
 
 
 def main() -> None:
@@ -54,11 +43,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=34_189)
     parser.add_argument("--target")
     options = parser.parse_args()
-    reference = options.data / "reference"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        call(reference / "split_adult.py", options.data / "data/adult/adult.parquet", folder)
-        runs = [once(folder, reference / "evaluate.py", seed, options) for seed in range(options.seeds)]
+        task = replace(prepare("adult", options.data, folder), rows=options.rows)
+        runs = [once(folder, task, options.data / "reference/evaluate.py", seed, options) for seed in range(options.seeds)]
     means = {k: round(mean(r[k] for r in runs), 4) for k in runs[0]}
     settings = {"model": options.model, "epsilon": options.epsilon, "delta": 1e-6, "target": options.target, "rows": options.rows}
     path = keep(
