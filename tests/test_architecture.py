@@ -39,7 +39,7 @@ SEAMS = {
     "dp_accounting": {"curator/ledger.py", "curator/table.py"},
     "mbi": {"models/_graph.py"},
     "jax": {"models/_graph.py"},
-    "numba": {"curator/_count.py"},
+    "numba": {"curator/_count.py", "models/_field.py"},
     "great_expectations": {"validate/expectations.py"},
     "sdv": {"interop/sdv.py"},
     "jinja2": {"report/page.py"},

@@ -23,7 +23,10 @@ from tabsynth.simplex import nonnegative
 
 FIRST, BRANCH = 64, 8
 SINGLE_ROUND = 128
-BINS = 32
+FEWEST, BINS = 8, 32
+CLEAR = 10.0
+"""Bins a column, and how many times its noise a cell of a pair of columns should hold."""
+
 VIRTUAL_STEPS = 2**20
 SHARE, MOST = 0.03, 0.25
 """Each column with something to buy gets this share of the budget, all together at most `MOST`."""
@@ -49,7 +52,7 @@ def discover(table: PrivateTable) -> Codec:
 
 @dataclass
 class _Tree:
-    """The cells of one column so far: from `start` up to but without `end`, in steps from `low`, with noisy counts."""
+    """The cells of one column so far: from `start` up to but without `end`, in steps from `low`, with noisy counts (of `sigma`)."""
 
     column: Column
     low: float
@@ -59,6 +62,7 @@ class _Tree:
     count: np.ndarray
     split: np.ndarray
     rounds: int
+    sigma: float = 0.0
 
     def positions(self, at: np.ndarray) -> np.ndarray:
         """Axis positions of step indices."""
@@ -84,7 +88,8 @@ def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> di
         noisy = table.cells(edges, cost={name: price[name] for name in growing}, note="bins")
         for name, tree in growing.items():
             _grow(tree, children[name], edges[name], noisy[name])
-    return {name: _group(tree) for name, tree in trees.items()}
+    noise = table.sigma(table.left() / (2 * len(table.schema.modelled)))
+    return {name: _group(tree, noise) for name, tree in trees.items()}
 
 
 def magnitudes(column: Column) -> np.ndarray:
@@ -147,6 +152,7 @@ def _grow(tree: _Tree, cuts: list[np.ndarray], edges: np.ndarray, noisy: Margina
     tree.start = np.concatenate([tree.start[keep], *start])
     tree.end = np.concatenate([tree.end[keep], *end])
     tree.count = np.concatenate([tree.count[keep], *count])
+    tree.sigma = noisy.sigma
     heavy = tree.count > max(3 * noisy.sigma, tree.count.sum() / (2 * BINS))
     tree.split = heavy & (tree.end - tree.start > 1) & (np.arange(len(heavy)) >= len(heavy) - children)
 
@@ -166,17 +172,22 @@ def _shrunk(measured: np.ndarray, width: np.ndarray, parent: float | None, sigma
     return flat + (max(0.0, 1 - (m - 3) * sigma**2 / spread) if m > 3 and spread > 0 else 1.0) * deviation
 
 
-def _group(tree: _Tree) -> Bins:
-    """Group neighbouring cells into bins of about 1 / BINS of the mass each; a heavy single value is a bin of its own."""
+def _group(tree: _Tree, noise: float) -> Bins:
+    """Group neighbouring cells into bins of similar mass; a heavy single value is a bin of its own.
+
+    So many bins that a cell of a table of two such columns holds `CLEAR` times the noise it will be measured with, on average; and
+    none so small that its own measurement does not stand out.
+    """
     order = np.argsort(tree.start)
     start, end = tree.start[order], tree.end[order]
     mass = nonnegative(tree.count[order])
-    enough = mass.sum() / BINS
+    bins = min(max(math.sqrt(mass.sum() / (CLEAR * noise)), FEWEST), BINS)
+    alone = (mass >= mass.sum() / (2 * bins)) & (end - start == 1)
+    enough = max(mass[~alone].sum() / max(bins - alone.sum(), FEWEST / 2), 4 * tree.sigma)
     starts, held = [0], 0.0
     for i, m in enumerate(mass):
-        alone = m >= enough and end[i] - start[i] == 1
-        if i > starts[-1] and (alone or held >= enough):
+        if i > starts[-1] and (alone[i] or held >= enough):
             starts.append(i)
             held = 0.0
-        held += math.inf if alone else m
+        held += math.inf if alone[i] else m
     return Bins(tree.positions(np.append(start, end[-1])), np.array(starts), mass, tree.column.nullable)

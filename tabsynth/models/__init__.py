@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tabsynth.access import Model, Synthesizer
 
 MODELS = {
+    "aim": ("tabsynth.models.aim", "AIM", "FieldModel"),
     "independent": ("tabsynth.models.independent", "Independent", "IndependentModel"),
     "mst": ("tabsynth.models.mst", "MST", "TreeModel"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,23 @@ def distribution(marginal: Marginal) -> np.ndarray:
     """The probability table closest to a noisy one in L2."""
     counts = nonnegative(marginal.counts)
     return counts / counts.sum()
+
+
+def column_shares(marginals: Sequence[Marginal], column: str) -> np.ndarray:
+    """One column's distribution from all noisy tables that hold it, weighted by the inverse variance of their sums."""
+    sums, weights = [], []
+    for m in marginals:
+        if column in m.attrs:
+            others = tuple(i for i, a in enumerate(m.attrs) if a != column)
+            sums.append(m.counts.sum(axis=others))
+            weights.append(len(sums[-1]) / (m.sigma**2 * m.counts.size))
+    counts = nonnegative(np.average(sums, axis=0, weights=weights))
+    return counts / counts.sum()
+
+
+def chance_distance(expected: np.ndarray) -> float:
+    """L1 distance between whole counts drawn independently around `expected` and its rounding: what chance alone gives."""
+    return float(np.where(expected < 0.5, expected, np.sqrt(2 * expected / math.pi)).sum())
 
 
 def split(budget: float, sizes: Sequence[int]) -> list[float]:

@@ -76,7 +76,7 @@ class MST:
         noisy = data.score(candidates, cost=self.scores * budget)
         sigma = data.sigma((1 - self.singles - self.scores) * budget / (len(data.domain) - 1))
         noise = math.sqrt(2 / math.pi) * sigma
-        gain = [d - _sampling_distance(e) - self.noise_weight * noise * e.size for d, e in zip(noisy, expected, strict=True)]
+        gain = [d - _tables.chance_distance(e) - self.noise_weight * noise * e.size for d, e in zip(noisy, expected, strict=True)]
         clear = np.array(gain) > self.clear * data.sigma(self.scores * budget / len(pairs))
         weight = [self.target_weight if self.target in pair else 1.0 for pair in pairs]
         return _spanning_forest(pairs, np.where(clear, np.multiply(gain, weight), 0.0))
@@ -131,11 +131,6 @@ class TreeModel:
 
 def _size(domain: Mapping[str, int], attrs: Attrs) -> int:
     return math.prod(domain[a] for a in attrs)
-
-
-def _sampling_distance(expected: np.ndarray) -> float:
-    """L1 distance between whole counts drawn independently around `expected` and its rounding: what chance alone gives."""
-    return float(np.where(expected < 0.5, expected, np.sqrt(2 * expected / math.pi)).sum())
 
 
 def _spanning_forest(pairs: Sequence[Attrs], gain: Sequence[float]) -> list[Attrs]:

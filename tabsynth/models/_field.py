@@ -1,0 +1,190 @@
+"""A Markov random field with single and pair potentials, held by rows that walk through it. One of the two imports of numba.
+
+The field is p(x) ~ exp(sum_i s_i(x_i) + sum_ij w_ij(x_i, x_j)) over any graph of pairs. Exact inference would need tables as wide as the
+graph's treewidth; here a fixed number of rows take Gibbs steps under the current potentials and stand for the distribution (persistent
+contrastive divergence: Tieleman, ICML 2008). Everything a thread does depends on its chunk's own random stream, so results
+are the same for any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numba
+import numpy as np
+
+
+CHUNKS = 32
+WIDEST = 3
+
+
+class Field:
+    """Potentials over columns that are numbered in the order of `sizes`.
+
+    Parameters
+    ----------
+    sizes : ndarray of int64, shape (columns,)
+        Number of codes of each column.
+    single : ndarray of float32, shape (sum of sizes,)
+        Log-potentials of the single columns, one after the other.
+    pairs : mapping of (i, j) with i < j to ndarray of float32, shape (sizes[i], sizes[j])
+    """
+
+    def __init__(self, sizes: np.ndarray, single: np.ndarray, pairs: Mapping[tuple[int, int], np.ndarray]) -> None:
+        self.sizes = np.asarray(sizes, dtype=np.int64)
+        self.single = np.array(single, dtype=np.float32)
+        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
+        self._place: dict[tuple[int, int], int] = {}
+        blocks, at = [], 0
+        for i, j in pairs:
+            for key in ((i, j), (j, i)):
+                self._place[key] = at
+                blocks.append((pairs[i, j] if key == (i, j) else pairs[i, j].T).ravel())
+                at += pairs[i, j].size
+        self._blocks = np.concatenate(blocks).astype(np.float32) if blocks else np.zeros(1, np.float32)
+        self._link(list(pairs))
+
+    def _link(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """For every column its neighbours, and where the block lies whose rows are the neighbour's codes."""
+        near: list[list[int]] = [[] for _ in self.sizes]
+        for i, j in pairs:
+            near[i].append(j)
+            near[j].append(i)
+        self.degree = np.array([len(n) for n in near], dtype=np.int64)
+        shape = (len(near), max(1, int(self.degree.max())))
+        self._neighbour, self._pointer = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for i, others in enumerate(near):
+            self._neighbour[i, : len(others)] = others
+            self._pointer[i, : len(others)] = [self._place[j, i] for j in others]
+
+    @property
+    def pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        """The pair potentials."""
+        return {(i, j): self._block(i, j) for i, j in self._place if i < j}
+
+    def _block(self, i: int, j: int) -> np.ndarray:
+        shape = (self.sizes[i], self.sizes[j])
+        return self._blocks[self._place[i, j] :][: shape[0] * shape[1]].reshape(shape)
+
+    def add(self, attrs: Sequence[int], change: np.ndarray) -> None:
+        """Add to the potential of one column or of a pair (i < j)."""
+        if len(attrs) == 1:
+            self.single[self.starts[attrs[0]] :][: change.size] += change
+            return
+        i, j = attrs
+        self._block(i, j)[...] += change
+        self._block(j, i)[...] += change.T
+
+    def step(self, codes: np.ndarray, rng: np.random.Generator) -> None:
+        """One Gibbs step for every column of every row, in place; `codes` is int32, shape (rows, columns), C-contiguous."""
+        seeds = rng.integers(0, 2**63, CHUNKS, dtype=np.int64).astype(np.uint64)
+        _gibbs(codes, self.sizes, self.single, self.starts, self.degree, self._neighbour, self._pointer, self._blocks, seeds)
+
+
+class Tables:
+    """Contingency tables of up to three columns each, counted together as one flat array.
+
+    Parameters
+    ----------
+    sizes : ndarray of int64
+    attrs : sequence of tuples of column numbers
+    """
+
+    def __init__(self, sizes: np.ndarray, attrs: Sequence[tuple[int, ...]]) -> None:
+        self._columns = np.full((len(attrs), WIDEST), -1, dtype=np.int64)
+        for row, a in zip(self._columns, attrs, strict=True):
+            row[: len(a)] = a
+        self._sizes = np.asarray(sizes, dtype=np.int64)
+        cells = [int(np.prod(self._sizes[list(a)])) for a in attrs]
+        self._starts = np.concatenate([[0], np.cumsum(cells)[:-1]]).astype(np.int64)
+        self.cells = sum(cells)
+
+    def count(self, codes: np.ndarray) -> np.ndarray:
+        """Counts of all tables, float32, shape (cells,)."""
+        out = np.zeros(self.cells, dtype=np.float32)
+        _tally(codes, self._columns, self._sizes, self._starts, out)
+        return out
+
+    def exchange(self, codes: np.ndarray, offers: np.ndarray, counts: np.ndarray, aim: np.ndarray) -> None:
+        """Replace each row by the one offered for it, in place, where that brings `counts` closer to `aim`.
+
+        Closeness is the sum of (counts - aim)**2 / (aim + 1). `counts` are those of `codes` and are kept true.
+        """
+        _exchange(codes, offers, self._columns, self._sizes, self._starts, aim, counts)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _uniform(state):
+    """The next number in [0, 1) of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014, figure 17)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    z = state[0]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@numba.njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def _gibbs(codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds):
+    rows, columns = codes.shape
+    chunks = len(seeds)
+    for c in numba.prange(chunks):
+        state = np.empty(1, np.uint64)
+        state[0] = seeds[c]
+        weight = np.empty(sizes.max(), np.float32)
+        for r in range(c * rows // chunks, (c + 1) * rows // chunks):
+            for i in range(columns):
+                size = sizes[i]
+                for a in range(size):
+                    weight[a] = single[starts[i] + a]
+                for e in range(degree[i]):
+                    at = pointer[i, e] + codes[r, neighbour[i, e]] * size
+                    for a in range(size):
+                        weight[a] += blocks[at + a]
+                top = weight[0]
+                for a in range(1, size):
+                    top = max(top, weight[a])
+                whole = np.float32(0)
+                for a in range(size):
+                    weight[a] = np.exp(weight[a] - top)
+                    whole += weight[a]
+                left = np.float32(_uniform(state)) * whole - weight[0]
+                a = 0
+                while left >= 0 and a < size - 1:
+                    a += 1
+                    left -= weight[a]
+                codes[r, i] = a
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _cell(codes, r, columns, t, sizes, starts):
+    at = np.int64(codes[r, columns[t, 0]])
+    for e in range(1, WIDEST):
+        if columns[t, e] >= 0:
+            at = at * sizes[columns[t, e]] + codes[r, columns[t, e]]
+    return starts[t] + at
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _tally(codes, columns, sizes, starts, out):
+    for t in numba.prange(len(columns)):
+        for r in range(len(codes)):
+            out[_cell(codes, r, columns, t, sizes, starts)] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _exchange(codes, offers, columns, sizes, starts, aim, counts):
+    tables = len(columns)
+    old, new = np.empty(tables, np.int64), np.empty(tables, np.int64)
+    for r in range(len(codes)):
+        worse = 0.0
+        for t in range(tables):
+            a = old[t] = _cell(codes, r, columns, t, sizes, starts)
+            b = new[t] = _cell(offers, r, columns, t, sizes, starts)
+            if a != b:
+                worse += (1 - 2 * (counts[a] - aim[a])) / (aim[a] + 1) + (1 + 2 * (counts[b] - aim[b])) / (aim[b] + 1)
+        if worse < 0:
+            for t in range(tables):
+                counts[old[t]] -= 1
+                counts[new[t]] += 1
+            codes[r] = offers[r]

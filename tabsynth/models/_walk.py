@@ -1,0 +1,163 @@
+"""Noisy tables -> a Markov random field and rows that follow it. No privacy is spent here.
+
+Every noisy table moves the potential of its cells towards agreement with what was measured, held back by a Gaussian prior whose width is
+learned from the table itself (empirical Bayes), so that clear structure is followed and noise is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabsynth.models import _tables
+from tabsynth.models._field import Field, Tables
+
+Cells = tuple[int, ...]
+"""The columns of a table, by number, in increasing order."""
+
+AVERAGED = 4
+BALANCE_MEAN, BALANCE_OFFERS = 8, 6
+BALANCE_TABLES, BALANCE_CELLS = 1_000, 4_000_000
+FLOOR = 1e-7
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A noisy table and what the rows said when it came.
+
+    Parameters
+    ----------
+    attrs : tuple of int
+    counts, expected : ndarray
+        The noisy counts, and those of the field before it knew them, at least one half.
+    variance : ndarray
+        Of noise and chance together.
+    spread : float
+        Prior variance of the correction to a cell's log-potential.
+    """
+
+    attrs: Cells
+    counts: np.ndarray
+    expected: np.ndarray
+    variance: np.ndarray
+    spread: float
+
+
+class Walk:
+    """A field and `rows` rows that keep walking through it while its potentials are fitted.
+
+    Parameters
+    ----------
+    shares : sequence of ndarray
+        Each column's distribution; the field starts with the columns independent.
+    total : float
+        Number of rows the tables are about.
+    rows : int
+        Number of rows that walk.
+    rng : Generator
+    """
+
+    def __init__(self, shares: Sequence[np.ndarray], total: float, rows: int, rng: np.random.Generator) -> None:
+        self.sizes = np.array([len(p) for p in shares], dtype=np.int64)
+        self.field = Field(self.sizes, np.log(np.maximum(np.concatenate(shares), FLOOR)), {})
+        self.codes = np.stack([_tables.draw(p, rows, rng) for p in shares], axis=1).astype(np.int32)
+        self.total = total
+        self.rng = rng
+        self._evidence: list[Evidence] = []
+        self._moved: list[np.ndarray] = []
+
+    def expect(self, attrs: Sequence[Cells]) -> list[np.ndarray]:
+        """The field's counts of these tables, averaged over a few steps, for `total` rows."""
+        tables = Tables(self.sizes, attrs)
+        counts = np.zeros(tables.cells)
+        for _ in range(AVERAGED):
+            self.field.step(self.codes, self.rng)
+            counts += tables.count(self.codes)
+        counts *= self.total / (AVERAGED * len(self.codes))
+        shapes = [tuple(self.sizes[list(a)]) for a in attrs]
+        parts = np.split(counts, np.cumsum([math.prod(s) for s in shapes])[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def learn(self, attrs: Cells, counts: np.ndarray, sigma: float, expected: np.ndarray, *, spread: float | None = None) -> None:
+        """Take in a noisy table; `expected` is what `expect` said of it. The prior's width is estimated unless given."""
+        expected = expected + 0.5
+        variance = sigma**2 + expected
+        spread = _spread(counts - expected, expected, variance) if spread is None else spread
+        self._evidence.append(Evidence(attrs, counts, expected, variance, spread))
+        self._moved.append(np.zeros(counts.size))
+        if len(attrs) == 2 and attrs not in self.field.pairs:
+            self.field = Field(self.sizes, self.field.single, self.field.pairs | {attrs: np.zeros(counts.shape, np.float32)})
+
+    def run(self, steps: int, first: float, last: float) -> None:
+        """Fit the potentials by persistent contrastive divergence; the rate falls geometrically from `first` to `last`.
+
+        A cell's potential w, zero at first, climbs (noisy - counted) - variance / (expected * spread) * w: the gradient of the log-posterior with
+        Gaussian noise and prior w ~ N(0, spread), divided by the cell's Fisher information, expected / variance (cells
+        that fill up count as expected as they do).
+        """
+        scale = len(self.codes) / self.total
+        tables = Tables(self.sizes, [e.attrs for e in self._evidence])
+        noisy, expected, variance = (
+            np.concatenate([getattr(e, name).ravel() for e in self._evidence]) * scale**power
+            for name, power in (("counts", 1), ("expected", 1), ("variance", 2))
+        )
+        spread = np.concatenate([np.full(e.counts.size, e.spread) for e in self._evidence])
+        moved = np.concatenate(self._moved)
+        recent = expected.copy()
+        ends = np.cumsum([e.counts.size for e in self._evidence])[:-1]
+        for rate in np.geomspace(first, last, steps):
+            self.field.step(self.codes, self.rng)
+            counts = tables.count(self.codes)
+            recent += (counts - recent) / 5
+            held = np.maximum(recent, expected)
+            prior = variance / (held * spread)
+            change = rate * (noisy - counts - prior * moved) / (held + prior + 3)
+            moved += change
+            for e, part in zip(self._evidence, np.split(change, ends), strict=True):
+                self.field.add(e.attrs, part.reshape(e.counts.shape))
+        self._moved = np.split(moved, ends)
+
+    def balanced(self) -> np.ndarray:
+        """As many rows as walk, whose low-order tables are the field's own almost without sampling noise.
+
+        The field's tables are averaged over some steps; then rows are offered their next steps and take those that bring the tables of
+        all rows together closer to that average.
+        """
+        attrs = _balanced_tables(self.sizes, [e.attrs for e in self._evidence])
+        tables = Tables(self.sizes, attrs)
+        mean = np.zeros(tables.cells, dtype=np.float32)
+        walking = self.codes.copy()
+        for _ in range(BALANCE_MEAN):
+            self.field.step(walking, self.rng)
+            mean += tables.count(walking) / np.float32(BALANCE_MEAN)
+        rows = walking.copy()
+        counts = tables.count(rows)
+        for _ in range(BALANCE_OFFERS):
+            self.field.step(walking, self.rng)
+            tables.exchange(rows, walking[self.rng.permutation(len(walking))], counts, mean)
+        return rows
+
+
+def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> float:
+    """Variance t of effects w where deviation = expected * w + noise: moments, weighted by their precision, iterated."""
+    spread = 0.1
+    for _ in range(5):
+        weight = expected**2 / (variance + expected**2 * spread) ** 2
+        spread = max(1e-4, float((weight * (deviation**2 - variance)).sum() / (weight * expected**2).sum()))
+    return spread
+
+
+def _balanced_tables(sizes: np.ndarray, measured: Sequence[Cells]) -> list[Cells]:
+    """The measured tables, then all pairs and all triples as far as the limits on tables and cells allow."""
+    import itertools
+
+    columns = range(len(sizes))
+    wanted = dict.fromkeys([*measured, *itertools.combinations(columns, min(2, len(sizes)))])
+    triples = list(itertools.combinations(columns, 3))
+    for attrs in triples if len(wanted) + len(triples) <= BALANCE_TABLES else ():
+        wanted[attrs] = None
+    cells = np.cumsum([math.prod(sizes[list(a)]) for a in wanted])
+    return [a for a, c in zip(wanted, cells, strict=True) if c <= BALANCE_CELLS]

@@ -1,0 +1,160 @@
+"""Adaptive measurements and a Markov random field: measure columns, then, in rounds, the pairs that are worst described.
+
+In the family of AIM (McKenna, Mullins, Sheldon and Miklau, "AIM: An Adaptive and Iterative Mechanism for Differentially Private Synthetic Data",
+VLDB 2022, algorithm 4), with four changes. Scores are noisy Gaussian distances of all pairs, so that a round chooses many. Inference is a
+pairwise random field over any graph (`_walk`), so no pair is refused for making a clique too wide. Every table is
+weighed against its own noise. The result is a set of rows that carry the field's tables, and the field itself to draw more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabsynth.access import Candidate, Codes, Counts, Progress
+from tabsynth.models import _tables
+from tabsynth.models._field import Field
+from tabsynth.models._walk import Cells, Walk
+
+
+@dataclass(frozen=True)
+class AIM:
+    """Settings, all public.
+
+    Parameters
+    ----------
+    target : str, optional
+        A column to keep the relations of: every other column is measured together with it from the start.
+    columns : float
+        Share of the budget for that first look at every column.
+    rounds : int
+    scores : float
+        Share of the budget for the scores of all pairs in one round.
+    pairs : float
+        Most pairs measured in a round, for each column.
+    clear : float
+        A pair is chosen if its distance is at least that many standard deviations of its score's noise above chance.
+    fewest, most : int
+        Bounds on the number of rows that walk; between them it is the (noisy) number of real rows.
+    steps : int
+        Gibbs steps of the fit after each round; after the last round twice as many.
+    """
+
+    name: str = "aim"
+    target: str | None = None
+    columns: float = 0.3
+    rounds: int = 2
+    scores: float = 0.01
+    pairs: float = 1.4
+    clear: float = 2.0
+    fewest: int = 4_096
+    most: int = 65_536
+    steps: int = 75
+
+    def fit(self, data: Counts, rng: np.random.Generator, progress: Progress) -> FieldModel:
+        """See `tabsynth.access.Synthesizer`. Spends exactly ``data.left()``."""
+        budget = data.left()
+        progress("measuring columns", 0.0)
+        walk = self._first(data, self.columns * budget, rng)
+        walk.run(self.steps, 0.15, 0.05)
+        for r in range(self.rounds):
+            progress("comparing pairs", 0.1 + 0.7 * r / self.rounds)
+            last = r == self.rounds - 1
+            self._round(data, walk, self.scores * budget, self.rounds - r)
+            progress("fitting", 0.2 + 0.7 * r / self.rounds)
+            walk.run((1 + last) * self.steps, 0.15, 0.02 if last else 0.05)
+        progress("balancing rows", 0.9)
+        return FieldModel(walk.total, list(data.domain), walk.field, walk.balanced())
+
+    def _first(self, data: Counts, cost: float, rng: np.random.Generator) -> Walk:
+        """Every column, each with the target where there is one."""
+        names = list(data.domain)
+        sizes = list(data.domain.values())
+        star = self.target in names and len(names) > 1
+        centre = names.index(self.target) if star else 0
+        attrs = [tuple(sorted((i, centre))) for i in range(len(names)) if i != centre] if star else [(i,) for i in range(len(names))]
+        costs = _tables.split(cost, [math.prod(sizes[i] for i in a) for a in attrs])
+        noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs)
+        total = _tables.total(noisy)
+        shares = [_tables.column_shares(noisy, name) for name in names]
+        walk = Walk(shares, total, int(np.clip(round(total), self.fewest, self.most)), rng)
+        for a, m, expected in zip(attrs, noisy, walk.expect(attrs), strict=True):
+            walk.learn(a, m.counts, m.sigma, expected, spread=None if star else 1.0)
+        return walk
+
+    def _round(self, data: Counts, walk: Walk, cost: float, rounds_left: int) -> None:
+        """Score all pairs, measure the clearest with this round's part of the budget, and take them in."""
+        names = list(data.domain)
+        pairs: list[Cells] = list(itertools.combinations(range(len(names)), 2))
+        chosen: list[int] = []
+        expected = walk.expect(pairs) if pairs else []
+        if pairs:
+            labels = [tuple(names[i] for i in p) for p in pairs]
+            candidates = [Candidate(a, np.rint(e).astype(np.int64)) for a, e in zip(labels, expected, strict=True)]
+            noise = data.sigma(cost / len(pairs))
+            gain = data.score(candidates, cost=cost) - [_tables.chance_distance(e) for e in expected]
+            order = np.argsort(-gain)[: math.ceil(self.pairs * len(names))]
+            chosen = [q for q in order if gain[q] > self.clear * noise]
+        if not chosen and rounds_left > 1:
+            return
+        attrs = [pairs[q] for q in chosen] or [(i,) for i in range(len(names))]
+        beliefs = [expected[q] for q in chosen] or walk.expect(attrs)
+        spend = (data.left() - (rounds_left - 1) * cost) / rounds_left
+        costs = _tables.split(spend, [e.size for e in beliefs])
+        noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs)
+        for a, m, e in zip(attrs, noisy, beliefs, strict=True):
+            walk.learn(a, m.counts, m.sigma, e)
+
+
+@dataclass(frozen=True)
+class FieldModel:
+    """A random field and rows that carry its tables.
+
+    Parameters
+    ----------
+    total : float
+    columns : list of str
+        In the order of the codes.
+    field : Field
+    rows : ndarray of int32, shape (walking rows, columns)
+    """
+
+    total: float
+    columns: list[str]
+    field: Field
+    rows: Codes
+
+    REFRESH = 2
+
+    def sample(self, rows: int, rng: np.random.Generator) -> Codes:
+        """See `tabsynth.access.Model`.
+
+        Up to as many rows as walked are drawn from those without replacement. Beyond that, further copies take
+        `REFRESH` Gibbs steps each, which leaves them distributed as they were but no longer equal.
+        """
+        own = len(self.rows)
+        codes = np.empty((rows, len(self.columns)), dtype=np.int32)
+        for at in range(0, rows, own):
+            part = codes[at : at + own]
+            part[...] = self.rows[rng.permutation(own)[: len(part)]]
+        for _ in range(self.REFRESH if rows > own else 0):
+            self.field.step(codes[own:], rng)
+        return codes
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """See `tabsynth.access.Model`."""
+        pairs = self.field.pairs
+        plain = {"total": self.total, "columns": self.columns, "sizes": self.field.sizes.tolist(), "pairs": [list(p) for p in pairs]}
+        return plain, {"rows": self.rows, "single": self.field.single} | {f"pair_{k}": w for k, w in enumerate(pairs.values())}
+
+    @classmethod
+    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> FieldModel:
+        """See `tabsynth.access.Model`."""
+        pairs = {tuple(p): arrays[f"pair_{k}"] for k, p in enumerate(plain["pairs"])}
+        field = Field(np.array(plain["sizes"]), arrays["single"], pairs)
+        return cls(plain["total"], list(plain["columns"]), field, np.ascontiguousarray(arrays["rows"]))

@@ -1,0 +1,182 @@
+"""The random field: its steps, its fit, its prior, its balanced rows; the model's samples."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tabsynth
+from tabsynth.models._field import Field, Tables
+from tabsynth.models._walk import Walk, _spread
+
+SIZES = np.array([3, 2, 4])
+
+
+def random_field(seed=0):
+    """Three columns, all pairs related."""
+    rng = np.random.default_rng(seed)
+    pairs = {(i, j): rng.normal(size=(SIZES[i], SIZES[j])).astype(np.float32) for i, j in itertools.combinations(range(3), 2)}
+    return Field(SIZES, rng.normal(size=SIZES.sum()).astype(np.float32), pairs)
+
+
+def exact(field):
+    """The field's joint distribution by enumeration."""
+    cells = list(itertools.product(*map(range, SIZES)))
+    single = np.split(field.single.astype(float), np.cumsum(SIZES)[:-1])
+    logs = [sum(single[i][x[i]] for i in range(3)) + sum(w[x[i], x[j]] for (i, j), w in field.pairs.items()) for x in cells]
+    p = np.exp(np.array(logs))
+    return (p / p.sum()).reshape(SIZES)
+
+
+def uniform_rows(rows, rng):
+    return np.stack([rng.integers(0, k, rows) for k in SIZES], axis=1).astype(np.int32)
+
+
+def test_gibbs_steps_reach_the_distribution_that_enumeration_gives():
+    """200,000 rows after 50 steps: every cell within 5 standard errors."""
+    field, rng, rows = random_field(), np.random.default_rng(1), 200_000
+    codes = uniform_rows(rows, rng)
+    for _ in range(50):
+        field.step(codes, rng)
+    p = exact(field)
+    seen = Tables(SIZES, [(0, 1, 2)]).count(codes).reshape(SIZES) / rows
+    assert (np.abs(seen - p) < 5 * np.sqrt(p * (1 - p) / rows)).all()
+
+
+def test_steps_do_not_depend_on_the_number_of_threads():
+    import numba
+
+    field = random_field()
+
+    def walked():
+        rng = np.random.default_rng(2)
+        codes = uniform_rows(5000, rng)
+        field.step(codes, rng)
+        return codes
+
+    many = walked()
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        assert np.array_equal(many, walked())
+    finally:
+        numba.set_num_threads(before)
+    assert not np.array_equal(many, uniform_rows(5000, np.random.default_rng(2)))
+
+
+def test_tables_count_what_numpy_counts():
+    rng = np.random.default_rng(3)
+    codes = uniform_rows(1000, rng)
+    attrs = [(1,), (0, 2), (0, 1, 2)]
+    expected = [np.bincount(np.ravel_multi_index(codes[:, list(a)].T, SIZES[list(a)]), minlength=SIZES[list(a)].prod()) for a in attrs]
+    assert np.array_equal(Tables(SIZES, attrs).count(codes), np.concatenate(expected))
+
+
+def walk_on(p, sigma, rng, rows=20_000, total=20_000.0, steps=150):
+    """A walk that was told all pair tables of `p` with noise, and their exact tables."""
+    walk = Walk([p.sum(axis=tuple({0, 1, 2} - {i})) for i in range(3)], total, rows, rng)
+    pairs = list(itertools.combinations(range(3), 2))
+    truth = [total * p.sum(axis=3 - i - j) for i, j in pairs]
+    for a, t, e in zip(pairs, truth, walk.expect(pairs), strict=True):
+        walk.learn(a, t + sigma * rng.standard_normal(t.shape), sigma, e)
+    walk.run(steps, 0.15, 0.02)
+    return walk, pairs, truth
+
+
+def distance(tables, truth):
+    return np.mean([np.abs(a - b).sum() / 2 / b.sum() for a, b in zip(tables, truth, strict=True)])
+
+
+def test_the_fit_agrees_with_exact_tables_round_a_loop():
+    """Three pairs make a loop; without noise the field takes up all three, within 1 % total variation."""
+    walk, pairs, truth = walk_on(exact(random_field()), 0.01, np.random.default_rng(4))
+    assert distance(walk.expect(pairs), truth) < 0.01
+
+
+def test_noise_is_held_back():
+    """Ten fits to noise as large as the signal: closer to the truth than the noisy tables and than independence."""
+    p, rng = exact(random_field()), np.random.default_rng(5)
+    one = [p.sum(axis=tuple({0, 1, 2} - {i})) for i in range(3)]
+    fitted, raw, flat = [], [], []
+    for _ in range(10):
+        walk, pairs, truth = walk_on(p, 700.0, rng, rows=5000, steps=60)
+        fitted.append(distance(walk.expect(pairs), truth))
+        raw.append(distance([t + 700 * rng.standard_normal(t.shape) for t in truth], truth))
+        flat.append(distance([20_000 * np.outer(one[i], one[j]) for i, j in pairs], truth))
+    assert np.mean(fitted) < 0.92 * min(np.mean(raw), np.mean(flat))
+
+
+def test_a_table_of_noise_alone_moves_nothing():
+    rng = np.random.default_rng(6)
+    flat = np.full(SIZES, 1 / SIZES.prod())
+    walk, pairs, truth = walk_on(flat, 300.0, rng)
+    assert distance(walk.expect(pairs), truth) < 0.03
+
+
+@pytest.mark.parametrize("width", [0.0, 0.3, 2.0])
+def test_the_prior_s_width_is_found_from_the_table(width):
+    """On average over 50 tables of 20 x 20 cells, within 15 % (and next to nothing where there is nothing)."""
+    rng = np.random.default_rng(7)
+    expected = rng.gamma(2.0, 50.0, (20, 20))
+    variance = 400 + expected
+
+    def found():
+        effect = expected * np.sqrt(width) * rng.standard_normal(expected.shape)
+        return _spread(effect + np.sqrt(variance) * rng.standard_normal(expected.shape), expected, variance)
+
+    assert np.mean([found() for _ in range(50)]) == pytest.approx(width, rel=0.15, abs=0.01)
+
+
+def test_balanced_rows_carry_the_tables_with_less_chance_than_rows_do():
+    """Distance to the field's own tables: at most half of what as many independent rows have."""
+    field, rng, rows = random_field(), np.random.default_rng(8), 20_000
+    walk = Walk([np.full(k, 1 / k) for k in SIZES], rows, rows, rng)
+    walk.field = field
+    for _ in range(30):
+        field.step(walk.codes, rng)
+    tables, truth = Tables(SIZES, [(0, 1, 2)]), rows * exact(field).ravel()
+    balanced, independent = (np.abs(tables.count(c) - truth).sum() for c in (walk.balanced(), walk.codes))
+    assert balanced < independent / 2
+
+
+@pytest.fixture(scope="module")
+def release(toy_table, toy_schema):
+    return tabsynth.fit(toy_table, toy_schema, epsilon=2, model="aim")
+
+
+def test_more_rows_than_walked_are_new_and_alike(release):
+    model = release.model
+    own, rng = len(model.rows), np.random.default_rng(9)
+    codes = model.sample(4 * own, rng)
+    assert np.array_equal(np.sort(codes[:own], axis=0), np.sort(model.rows, axis=0))
+    assert (codes[own : 2 * own] != codes[:own]).any(axis=1).mean() > 0.2
+    for i, size in enumerate(model.field.sizes):
+        first, rest = (np.bincount(c[:, i], minlength=size) / len(c) for c in (codes[:own], codes[own:]))
+        assert np.abs(first - rest).sum() / 2 < 0.03
+
+
+def test_fewer_rows_are_a_part_without_repetition(release):
+    half = release.model.sample(1000, np.random.default_rng(10))
+    seen = {tuple(r): 0 for r in release.model.rows}
+    for r in release.model.rows:
+        seen[tuple(r)] += 1
+    for r in half:
+        seen[tuple(r)] -= 1
+    assert min(seen.values()) >= 0
+
+
+def test_a_loop_that_a_tree_cannot_hold(tmp_path):
+    """c is the exclusive or of a and b, seen through its two noisy halves: pairs a-c, b-c and a-b are all kept."""
+    import pandas as pd
+
+    rng = np.random.default_rng(11)
+    a = rng.integers(0, 2, 20_000)
+    b = np.where(rng.random(20_000) < 0.7, a, 1 - a)
+    c = np.where(rng.random(20_000) < 0.5, a, b) ^ (rng.random(20_000) < 0.1)
+    frame = pd.DataFrame({"a": a, "b": b, "c": c.astype(int)})
+    columns = {k: {"kind": "categorical", "labels": [0, 1], "nullable": False} for k in "abc"}
+    schema = tabsynth.Schema.from_dict({"name": "loop", "columns": columns})
+    sample = tabsynth.fit(frame, schema, epsilon=5, model="aim").sample(20_000)
+    for x, y in itertools.combinations("abc", 2):
+        real, synthetic = (pd.crosstab(t[x].astype(int), t[y].astype(int), normalize=True).to_numpy() for t in (frame, sample))
+        assert np.abs(real - synthetic).sum() / 2 < 0.01
