@@ -40,6 +40,7 @@ SEAMS = {
     "mbi": {"models/_graph.py"},
     "jax": {"models/_graph.py"},
     "numba": {"curator/_count.py", "models/_field.py"},
+    "torch": {"models/_network.py"},
     "great_expectations": {"validate/expectations.py"},
     "sdv": {"interop/sdv.py"},
     "jinja2": {"report/page.py"},

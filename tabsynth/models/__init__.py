@@ -14,6 +14,7 @@ MODELS = {
     "aim": ("tabsynth.models.aim", "AIM", "FieldModel"),
     "independent": ("tabsynth.models.independent", "Independent", "IndependentModel"),
     "mst": ("tabsynth.models.mst", "MST", "TreeModel"),
+    "neural": ("tabsynth.models.neural", "Neural", "NeuralModel"),
 }
 """Name -> module, synthesizer, fitted model; imported when used."""
 
