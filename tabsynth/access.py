@@ -60,6 +60,10 @@ class Counts(Protocol):
     def domain(self) -> Mapping[str, int]:
         """Number of codes of each column, in order. Public: from the schema, or bought."""
 
+    @property
+    def ordered(self) -> Mapping[str, int]:
+        """How many of each column's first codes lie in an order: all but a missing one for numbers and dates, none for categories."""
+
     def left(self) -> float:
         """Budget left, in rho."""
 
@@ -71,6 +75,13 @@ class Counts(Protocol):
 
     def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
         """Noisy L1 distances, in rows, between each candidate's estimate and the real table; all together cost `cost`."""
+
+    def gram(self, scores: Mapping[str, np.ndarray], *, limit: int, cost: float) -> tuple[np.ndarray, float]:
+        """Noisy sum over the rows of v v^T, and the noise's standard deviation.
+
+        v strings together the rows ``scores[a][code of a]`` of public integer tables, shape (codes, scores), one table for each column
+        in `scores`. A row whose squared length exceeds `limit` is shortened to it. Blocks of a column with itself are not answered: 0.
+        """
 
 
 class Model(Protocol):

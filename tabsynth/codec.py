@@ -17,7 +17,6 @@ from tabsynth.conform import as_types
 from tabsynth.schema import OTHER, Column, Schema
 
 if TYPE_CHECKING:
-    import ibis
     import pandas as pd
 
     from tabsynth.access import Codes
@@ -37,14 +36,6 @@ class Labels:
     def size(self) -> int:
         """Number of codes."""
         return len(self.values) + self.null
-
-    def encode(self, value: ibis.Column, column: Column) -> ibis.Column:
-        """Codes of a conformed column; what is not listed becomes OTHER where there is one, else missing or the first label."""
-        import ibis
-
-        spare = self.values.index(OTHER) if OTHER in self.values else len(self.values) if self.null else 0
-        known = ibis.cases(*((value == v, i) for i, v in enumerate(self.values)), else_=spare)
-        return ibis.ifelse(value.isnull(), len(self.values) if self.null else 0, known)
 
     def decode(self, codes: np.ndarray, column: Column, rng: np.random.Generator) -> np.ndarray:
         """Values of codes, None for missing."""
@@ -80,11 +71,6 @@ class Bins:
         """Number of codes."""
         return len(self.starts) + self.null
 
-    def encode(self, value: ibis.Column, column: Column) -> ibis.Column:
-        """Codes of a conformed column."""
-        missing = len(self.starts) if self.null else 0
-        return search(value, self.edges[self.starts[1:]], column).fill_null(missing)
-
     def decode(self, codes: np.ndarray, column: Column, rng: np.random.Generator) -> np.ndarray:
         """Positions on the axis, NaN for missing."""
         position = np.full(len(codes), np.nan)
@@ -114,13 +100,6 @@ class Codec:
         """Number of codes of each column."""
         return {c.name: self.coders[c.name].size for c in self.schema.modelled}
 
-    def encode(self, table: ibis.Table) -> ibis.Table:
-        """A conformed table as codes, one int32 column for each modelled one."""
-        columns = {}
-        for c in self.schema.modelled:
-            columns[c.name] = self.coders[c.name].encode(table[c.name], c).cast("int32")
-        return table.select(**columns)
-
     def decode(self, codes: Codes, rng: np.random.Generator) -> pd.DataFrame:
         """Codes as a conformed table. Identifiers are newly minted, one a row: they carry nothing.
 
@@ -139,7 +118,7 @@ class Codec:
         for i, c in enumerate(self.schema.modelled):
             columns[c.name] = _values(self.coders[c.name].decode(codes[:, i], c, rng), c)
         minted = [f"synthetic-{i}" for i in range(1, len(codes) + 1)]
-        return as_types(pd.DataFrame({c.name: columns.get(c.name, minted) for c in self.schema.columns}), self.schema)
+        return as_types(pd.DataFrame({c.name: columns.get(c.name, minted) for c in self.schema.columns}, copy=False), self.schema)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -163,20 +142,6 @@ def public_coder(column: Column) -> Labels | Bins | None:
             edges = column.on_grid(np.arange(first, last + 2) * column.step)
             return Bins(edges, np.arange(len(edges) - 1), np.ones(len(edges) - 1), column.nullable)
     return None
-
-
-def search(value: ibis.Column, edges: np.ndarray, column: Column) -> ibis.Column:
-    """How many of the sorted `edges` are at or below each value, as a balanced CASE tree; null stays null."""
-    import ibis
-
-    def tree(low: int, high: int):
-        if low == high:
-            return ibis.literal(low, type="int32")
-        middle = (low + high) // 2
-        return ibis.ifelse(value < literals[middle], tree(low, middle), tree(middle + 1, high))
-
-    literals = [ibis.literal(column.from_axis(e), type=value.type()) for e in edges]
-    return ibis.ifelse(value.isnull(), ibis.null("int32"), tree(0, len(edges)))
 
 
 def _within(low: np.ndarray, high: np.ndarray, step: float | None, rng: np.random.Generator) -> np.ndarray:

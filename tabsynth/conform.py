@@ -76,12 +76,16 @@ def read(data: Any, schema: Schema) -> pd.DataFrame:
 
 def as_types(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Give each column of a conformed frame its pandas type (see `read`)."""
+    import pandas as pd
+
     types = {"integer": "Int64", "float": "float64", "boolean": "boolean", "date": "datetime64[s]", "datetime": "datetime64[s]"}
-    columns = {c.name: frame[c.name].astype(types.get(c.kind, object)) for c in schema.columns}
+    columns = {}
     for c in schema.columns:
-        if c.kind in ("categorical", "identifier"):
-            columns[c.name] = columns[c.name].where(columns[c.name].notna(), None)
-    return frame.assign(**columns)[list(schema.names)]
+        column = frame[c.name].astype(types.get(c.kind, object), copy=False)
+        if column.dtype == object and column.isna().any():
+            column = column.where(column.notna(), None)
+        columns[c.name] = column
+    return pd.DataFrame(columns, copy=False)
 
 
 def _parsed(raw: ibis.Column, column: Column) -> ibis.Column:

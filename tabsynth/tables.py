@@ -181,7 +181,11 @@ def redacted(sentence: str) -> Iterator[None]:
 
     try:
         yield
-    except (duckdb.Error, ibis.IbisError, pa.ArrowException, UnicodeDecodeError, csv.Error, OverflowError) as error:
+    except (duckdb.Error, ibis.IbisError, pa.ArrowException, UnicodeDecodeError, csv.Error, OverflowError, OSError) as error:
+        if (
+            isinstance(error, OSError) and error.errno is not None
+        ):  # the system's own; Arrow raises one without a number for bad content
+            raise
         if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) and "space" in str(error).lower():
             raise OSError(28, "no space left on device") from None
         raise DataError(sentence) from (error if os.environ.get("TABSYNTH_DEBUG") else None)

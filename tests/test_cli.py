@@ -53,7 +53,7 @@ def test_release_folder_is_complete(released, toy_schema):
     card = json.loads((out / "card.json").read_text())
     assert 2.99 < card["guarantee"]["epsilon"] <= 3
     assert len(read(out / "synthetic.parquet", toy_schema)) == card["synthetic"]["rows"]
-    assert "Model mst (auto: 9 columns" in done.stderr
+    assert "Model aim (auto: 9 columns" in done.stderr
     assert f"{out}/report.internal.html" in done.stdout
     assert not [p for p in out.parent.iterdir() if "partial" in p.name]
 
@@ -173,7 +173,7 @@ def changed(**options):
     [
         *((changed(epsilon=e), "epsilon is") for e in ("0", "-1", "nan", "inf", "abc")),
         *((changed(delta=d), "delta is") for d in ("0", "1", "1.5", "-1e-6", "nan", "x")),
-        (changed(model="gpt"), "there is no model 'gpt'; use auto, independent, mst"),
+        (changed(model="gpt"), "there is no model 'gpt'; use auto, aim, copula, independent, mst"),
         (changed(target="nosuch"), "target is 'nosuch'"),
         (changed(seed="-1"), "seed is -1"),
         (changed(seed="1.5"), "give a whole number"),
@@ -259,7 +259,7 @@ def test_interrupted_it_says_so_and_leaves_nothing(after, files, tmp_path):
     process = subprocess.Popen(
         list(map(str, command)), stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)}
     )
-    assert "Model mst" in process.stderr.readline()
+    assert "Model aim" in process.stderr.readline()
     time.sleep(after)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)

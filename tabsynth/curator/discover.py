@@ -28,6 +28,7 @@ CLEAR = 10.0
 """Bins a column, and how many times its noise a cell of a pair of columns should hold."""
 
 VIRTUAL_STEPS = 2**20
+FALLING = 0.6
 SHARE, MOST = 0.03, 0.25
 """Each column with something to buy gets this share of the budget, all together at most `MOST`."""
 
@@ -78,18 +79,24 @@ def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> di
             _span(unknown[name], spread[name], c.step) if name in unknown else (c.to_axis(c.minimum), c.to_axis(c.maximum))
         )
         trees[name] = _root(c, low, high)
-    price = {name: cost * (0.75 if name in unknown else 1.0) / tree.rounds for name, tree in trees.items()}
+    price = {name: cost * (0.75 if name in unknown else 1.0) * _falling(tree.rounds) for name, tree in trees.items()}
     for r in range(max((t.rounds for t in trees.values()), default=0)):
         growing = {name: t for name, t in trees.items() if r < t.rounds and t.split.any()}
         if not growing:
             break
         children = {name: _children(t, r) for name, t in growing.items()}
         edges = {name: _inner_edges(growing[name], cuts) for name, cuts in children.items()}
-        noisy = table.cells(edges, cost={name: price[name] for name in growing}, note="bins")
+        noisy = table.cells(edges, cost={name: price[name][r] for name in growing}, note="bins")
         for name, tree in growing.items():
             _grow(tree, children[name], edges[name], noisy[name])
     noise = table.sigma(table.left() / (2 * len(table.schema.modelled)))
     return {name: _group(tree, noise) for name, tree in trees.items()}
+
+
+def _falling(rounds: int) -> np.ndarray:
+    """Shares of the rounds: the first ones see every row, the later ones only what is heavy."""
+    share = FALLING ** np.arange(rounds)
+    return share / share.sum()
 
 
 def magnitudes(column: Column) -> np.ndarray:

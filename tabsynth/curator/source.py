@@ -1,30 +1,36 @@
 """Source: where the real rows live. Every answer here is exact, so nothing outside `curator` may see one.
 
-The rows stay in the engine (an embedded DuckDB reading the DataFrame or file). What is asked of them is a batch of histograms or
-contingency tables, answered in one pass: the engine encodes, the codes stream through a compiled counter.
+The rows stay in the engine (an embedded DuckDB reading the DataFrame or file), which bounds and conforms them and streams columns in
+batches. Their codes are made once and kept, a byte or two each. What is asked of them is a batch of histograms, contingency tables or
+cross-products, answered in one pass.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabsynth.access import Attrs
-from tabsynth.codec import Codec, search
+from tabsynth.codec import Bins, Codec, Labels
 from tabsynth.conform import conform
 from tabsynth.curator._count import count
 from tabsynth.errors import DataError
-from tabsynth.schema import Schema
+from tabsynth.schema import OTHER, Column, Schema
 from tabsynth.tables import UNREADABLE, Workspace, redacted
 
 if TYPE_CHECKING:
     import ibis
+    import pyarrow as pa
 
 _CHUNK = 1 << 16
+_GRAM_ROWS = 1 << 13
+_BATCH_VALUES = 1 << 23
 _RANK = "__tabsynth_rank"
+_SLOW_WHEN_WIDE = "in_clause"
+"""DuckDB would turn each list of labels into a join of the whole table, also for columns that nobody asked for."""
 
 
 class Source:
@@ -44,6 +50,7 @@ class Source:
     def __init__(self, data: Any, schema: Schema) -> None:
         self.schema = schema
         self._workspace = Workspace()
+        self._workspace.connection.raw_sql(f"SET disabled_optimizers = '{_SLOW_WHEN_WIDE}'")
         try:
             raw = self._workspace.open(data)
             with redacted(UNREADABLE):
@@ -67,10 +74,12 @@ class Source:
         dict of ndarray of int64, shape (len(edges) + 1,)
             Cell i counts the values with i edges at or below them. Missing values are not counted.
         """
-        codes = self._rows.select(**{n: search(self._rows[n], e, self.schema[n]).fill_null(len(e) + 1) for n, e in edges.items()})
-        domain = {n: len(e) + 2 for n, e in edges.items()}
-        tables = self._count(codes, domain, [(n,) for n in edges])
-        return {name: table[:-1] for name, table in zip(edges, tables, strict=True)}
+        tables = {n: np.zeros(len(e) + 2, dtype=np.int64) for n, e in edges.items()}
+        for batch in self._batches(list(edges)):
+            for values, (name, table) in zip(batch, tables.items(), strict=True):
+                place = _cell(values, edges[name], self.schema[name], missing=len(table) - 1)
+                table += np.bincount(place, minlength=len(table))
+        return {name: table[:-1] for name, table in tables.items()}
 
     def labels(self, column: str) -> dict[str, int]:
         """How often each value of a categorical column occurs; values that do not occur are not there."""
@@ -83,15 +92,43 @@ class Source:
             return {row["value"]: row["n"] for row in grouped.to_pyarrow().to_pylist()}
 
     def encode(self, codec: Codec) -> None:
-        """Encode all rows once; `counts` answers from the codes."""
-        with redacted(UNREADABLE):
-            self._codes = self._workspace.connection.create_table("codes", codec.encode(self._rows), temp=True, overwrite=True)
+        """Encode all rows once; `counts` and `gram` answer from the codes."""
         self._domain = codec.domain
+        self._columns = {name: i for i, name in enumerate(self._domain)}
+        kind = np.min_scalar_type(max(self._domain.values()))
+        self._codes = []
+        for batch in self._batches(list(self._domain)):
+            coded = np.empty((len(self._domain), len(batch[0])), dtype=kind)
+            for i, (name, values) in enumerate(zip(self._domain, batch, strict=True)):
+                coded[i] = _coded(values, codec.coders[name], self.schema[name])
+            self._codes.append(coded)
 
     def counts(self, cliques: Sequence[Attrs]) -> list[np.ndarray]:
         """Exact contingency tables (int64, one axis per attribute), all in one pass."""
-        needed = sorted({a for clique in cliques for a in clique}, key=list(self._domain).index)
-        return self._count(self._codes.select(*needed), self._domain, cliques)
+        needed = sorted({self._columns[a] for clique in cliques for a in clique})
+        at = {name: needed.index(i) for name, i in self._columns.items() if i in needed}
+        return count(
+            (codes[needed] for codes in self._codes),
+            [[at[a] for a in clique] for clique in cliques],
+            [tuple(self._domain[a] for a in clique) for clique in cliques],
+        )
+
+    def gram(self, scores: Mapping[str, np.ndarray], limit: int) -> np.ndarray:
+        """Exact sum over the rows of v v^T (int64), v being the scores of the row's codes, shortened to ``|v|**2 <= limit``.
+
+        Every product and partial sum is a whole number that the floating point type holds exactly, so their order does not matter.
+        """
+        top = max(int(np.abs(table).max(initial=0)) for table in scores.values()) ** 2
+        kind = np.float32 if top * _GRAM_ROWS < 2**24 else np.float64
+        tables = [np.asarray(table, dtype=kind) for table in scores.values()]
+        total = np.zeros((sum(t.shape[1] for t in tables),) * 2, dtype=np.int64)
+        rows = [self._columns[name] for name in scores]
+        for codes in self._codes:
+            for start in range(0, codes.shape[1], _GRAM_ROWS):
+                v = np.concatenate([t[codes[i, start : start + _GRAM_ROWS]] for t, i in zip(tables, rows, strict=True)], axis=1)
+                v = shortened(v, limit)
+                total += (v.T @ v).astype(np.int64)
+        return total
 
     def _bounded(self, rows: ibis.Table) -> ibis.Table:
         """At most `max_rows` rows of each unit, a random subset of its own; rows without an identifier belong to nobody.
@@ -113,16 +150,48 @@ class Source:
         kept = kept.filter(kept[_RANK] < self.schema.unit.max_rows).drop(_RANK)
         return self._workspace.connection.create_table("bounded", kept, temp=True)
 
-    def _count(self, codes: ibis.Table, domain: Mapping[str, int], cliques: Sequence[Attrs]) -> list[np.ndarray]:
-        names = list(codes.columns)
+    def _batches(self, names: Sequence[str]) -> Iterator[list[pa.Array]]:
+        """The columns' values, some rows at a time."""
+        rows = min(_CHUNK, max(1 << 10, _BATCH_VALUES // max(1, len(names))))
         with redacted(UNREADABLE):
-            batches = codes.to_pyarrow_batches(chunk_size=_CHUNK)
-            return count(
-                (
-                    np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns])
-                    for batch in batches
-                    if batch.num_rows
-                ),
-                [[names.index(a) for a in clique] for clique in cliques],
-                [tuple(domain[a] for a in clique) for clique in cliques],
-            )
+            for batch in self._rows.select(*names).to_pyarrow_batches(chunk_size=rows):
+                if batch.num_rows:
+                    yield batch.columns
+
+
+def _cell(values: pa.Array, edges: np.ndarray, column: Column, *, missing: int) -> np.ndarray:
+    """How many of the sorted edges (axis positions) are at or below each value; `missing` for a missing one."""
+    import pyarrow as pa
+
+    limits = pa.array([column.from_axis(e) for e in edges], type=values.type)
+    place = np.searchsorted(limits.to_numpy(zero_copy_only=False), values.to_numpy(zero_copy_only=False), side="right")
+    return np.where(values.is_null().to_numpy(zero_copy_only=False), missing, place) if values.null_count else place
+
+
+def _coded(values: pa.Array, coder: Labels | Bins, column: Column) -> np.ndarray:
+    """Codes of conformed values; a label that is not listed becomes OTHER where there is one, else missing or the first label."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(coder, Bins):
+        return _cell(values, coder.edges[coder.starts[1:]], column, missing=len(coder.starts) if coder.null else 0)
+    missing = len(coder.values) if coder.null else 0
+    spare = coder.values.index(OTHER) if OTHER in coder.values else missing
+    known = pc.index_in(values, value_set=pa.array(coder.values, type=values.type)).fill_null(spare)
+    return pc.if_else(values.is_null(), missing, known).to_numpy(zero_copy_only=False)
+
+
+def shortened(v: np.ndarray, limit: int) -> np.ndarray:
+    """Rows of whole numbers, each no longer than ``limit ** 0.5``: longer ones are scaled down and their entries cut towards zero.
+
+    Whatever rounding does, a row that is still too long (it is not) would become zero.
+    """
+    squares = np.einsum("ij,ij->i", v, v, dtype=np.float64)
+    long = np.flatnonzero(squares > limit)
+    if len(long) == 0:
+        return v
+    shorter = np.trunc(v[long] * np.sqrt(limit / squares[long])[:, None])
+    fits = np.einsum("ij,ij->i", shorter, shorter, dtype=np.float64) <= limit
+    v = v.copy()
+    v[long] = shorter * fits[:, None]
+    return v

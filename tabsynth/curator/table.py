@@ -1,9 +1,9 @@
 """PrivateTable: the only door to the real rows. What comes out is noise, and is on the ledger before it is drawn.
 
 Neighbours differ by all rows of one unit (added or removed), at most ``schema.unit.max_rows`` = k of them, so a contingency table moves by
-at most k in L2 norm and an L1 distance by at most k. The noise is discrete Gaussian with variance (k / mu)**2 + LATTICE**2 for a step
-that is to be mu-Gaussian-DP. Why that is enough, exactly and in any number of dimensions: let Z be continuous Gaussian of standard deviation
-k / mu around the true integers, and draw from the discrete Gaussian of parameter LATTICE centred at Z. That is post-processing of
+at most s = k in L2 norm and an L1 distance by at most k (`PrivateTable.gram` has its own s). The noise is discrete Gaussian with
+variance (s / mu)**2 + LATTICE**2 for a step that is to be mu-Gaussian-DP. Why that is enough, exactly and in any number of
+dimensions: let Z be continuous Gaussian of standard deviation s / mu around the true integers, and draw from the discrete Gaussian of parameter LATTICE centred at Z. That is post-processing of
 Z, so mu-Gaussian-DP; and its distribution is the one used here up to a factor 1 +- 2 * exp(-2 pi**2 LATTICE**2) < 1 +- 1e-33 a value
 (Peikert, "An Efficient and Parallel Gaussian Sampler for Lattices", CRYPTO 2010, Theorem 3.1; by Poisson summation), which
 `ledger.SAFETY` covers many times over. The total number of rows is never an exact number anywhere.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tabsynth.access import Attrs, Candidate, Marginal
-from tabsynth.codec import Codec
+from tabsynth.codec import Bins, Codec
 from tabsynth.curator.ledger import Ledger
 from tabsynth.curator.noise import discrete_gaussian
 from tabsynth.curator.source import Source
@@ -26,6 +26,8 @@ from tabsynth.errors import Unaccounted
 from tabsynth.schema import Schema
 
 LATTICE = 2.0
+MAX_SCORE = 2**18
+"""Sums of products of scores stay whole numbers that a double holds exactly."""
 
 
 class PrivateTable:
@@ -58,13 +60,19 @@ class PrivateTable:
             raise Unaccounted("the table has no codes yet; call encode with a codec first.")
         return self._codec.domain
 
+    @property
+    def ordered(self) -> Mapping[str, int]:
+        """How many of each column's first codes lie in an order: bins do, labels and a missing value do not."""
+        coders = {name: self._codec.coders[name] for name in self.domain}
+        return {name: len(coder.starts) if isinstance(coder, Bins) else 0 for name, coder in coders.items()}
+
     def left(self) -> float:
         """Budget left, in rho."""
         return self.ledger.left()
 
     def sigma(self, cost: float) -> float:
         """Standard deviation, in rows, of the noise that `cost` rho buys; rounded up."""
-        return math.hypot(self.schema.unit.max_rows / math.sqrt(2 * cost), LATTICE) * (1 + 1e-12)
+        return self._sigma(cost, 1.0)
 
     def encode(self, codec: Codec) -> None:
         """Fix the codes that `measure` and `score` count. The codec is made of public and bought facts."""
@@ -112,6 +120,39 @@ class PrivateTable:
         exact = self._source.counts([c.attrs for c in candidates])
         distances = [np.abs(table - c.estimate).sum() for table, c in zip(exact, candidates, strict=True)]
         return self._noisy(np.array(distances, dtype=np.int64), sigma)
+
+    def gram(self, scores: Mapping[str, np.ndarray], *, limit: int, cost: float) -> tuple[np.ndarray, float]:
+        """Noisy sum over the rows of v v^T for public integer scores v of the codes, and its sigma; see `tabsynth.access.Counts`.
+
+        Only the entries (i, j), i < j, of two different columns a < b are answered, each once. With x_a the squared length of a's
+        part of v, one row moves them by sqrt(sum over a < b of x_a x_b) in L2 norm. The x_a sum to at most `limit`, so this is at most
+        ``limit * sqrt((A - 1) / (2 A))`` for A columns (all x_a equal is the worst), and k rows move them by k times that.
+        """
+        for name, table in scores.items():
+            if (
+                table.dtype.kind not in "iu"
+                or table.ndim != 2
+                or len(table) != self.domain[name]
+                or np.abs(table).max(initial=0) > MAX_SCORE
+            ):
+                raise Unaccounted(f"the scores of {name!r} are not one row of whole numbers up to {MAX_SCORE} for each code.")
+        if not (isinstance(limit, int) and limit >= 1 and len(scores) >= 2):
+            raise Unaccounted(
+                f"a limit of {limit!r} on {len(scores)} columns' scores; give a whole number above 0 and two columns."
+            )
+        sensitivity = limit * math.sqrt((len(scores) - 1) / (2 * len(scores)))
+        self._charge(1, cost, f"cross-products of {len(scores)} columns")
+        sigma = self._sigma(cost, sensitivity)
+        exact = self._source.gram(scores, limit)
+        owner = np.repeat(np.arange(len(scores)), [table.shape[1] for table in scores.values()])
+        upper = owner[:, None] < owner
+        answer = np.zeros_like(exact)
+        answer[upper] = self._noisy(exact[upper], sigma)
+        return answer + answer.T, sigma
+
+    def _sigma(self, cost: float, sensitivity: float) -> float:
+        """Noise scale that `cost` buys for an answer that one row moves by `sensitivity` in L2 norm; rounded up."""
+        return math.hypot(self.schema.unit.max_rows * sensitivity / math.sqrt(2 * cost), LATTICE) * (1 + 1e-12)
 
     def _charge(self, answers: int, cost: float, note: str, *, failure: float = 0.0) -> float:
         """Pay `cost` rho for each of `answers` answers and return the noise scale that this buys."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING
 
 from tabsynth.errors import OptionError
@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 MODELS = {
     "aim": ("tabsynth.models.aim", "AIM", "FieldModel"),
+    "copula": ("tabsynth.models.copula", "Copula", "CopulaModel"),
     "independent": ("tabsynth.models.independent", "Independent", "IndependentModel"),
     "mst": ("tabsynth.models.mst", "MST", "TreeModel"),
     "neural": ("tabsynth.models.neural", "Neural", "NeuralModel"),
 }
 """Name -> module, synthesizer, fitted model; imported when used."""
 
-MANY_COLUMNS = 100
+EXTRAS = {"neural": "torch"}
+"""Name -> what fitting it needs besides the core dependencies; the extra has the model's name."""
+
+MANY_COLUMNS = 300
 
 
 def synthesizer(name: str, target: str | None) -> Synthesizer:
@@ -33,9 +37,14 @@ def synthesizer(name: str, target: str | None) -> Synthesizer:
     Raises
     ------
     OptionError
-        If there is none.
+        If there is none, or what it needs is not installed.
     """
-    return _imported(name, 1)(target=target)
+    found = _imported(name, 1)
+    if name in EXTRAS and importlib.util.find_spec(EXTRAS[name]) is None:
+        raise OptionError(
+            f"the model {name!r} needs {EXTRAS[name]}; install it with pip install 'tabsynth[{name}]', or use auto."
+        )
+    return found(target=target)
 
 
 def model_class(name: str) -> type[Model]:
@@ -54,8 +63,8 @@ def choose(columns: int) -> tuple[str, str]:
     if columns == 1:
         return "independent", "there is one column, so there is nothing to relate it to"
     if columns > MANY_COLUMNS:
-        return "independent", f"{columns} columns have too many pairs to compare them all; the limit is {MANY_COLUMNS} columns"
-    return "mst", f"{columns} columns, of at most {MANY_COLUMNS} whose pairs can all be compared"
+        return "copula", f"{columns} columns have too many pairs to compare them one by one; the limit is {MANY_COLUMNS} columns"
+    return "aim", f"{columns} columns, of at most {MANY_COLUMNS} whose pairs can all be compared"
 
 
 def _imported(name: str, which: int) -> type:

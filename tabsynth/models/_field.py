@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 import numba
 import numpy as np
 
-
 CHUNKS = 32
 WIDEST = 3
 

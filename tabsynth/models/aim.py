@@ -31,7 +31,8 @@ class AIM:
     target : str, optional
         A column to keep the relations of: every other column is measured together with it from the start.
     columns : float
-        Share of the budget for that first look at every column.
+        Share of the budget for that first look, times the square root of the number of columns; at most 0.6. What single columns
+        say about the target is most of what a wide table can tell at its noise.
     rounds : int
     scores : float
         Share of the budget for the scores of all pairs in one round.
@@ -40,27 +41,27 @@ class AIM:
     clear : float
         A pair is chosen if its distance is at least that many standard deviations of its score's noise above chance.
     fewest, most : int
-        Bounds on the number of rows that walk; between them it is the (noisy) number of real rows.
+        As many rows walk as there are real ones (a noisy number), but at least `fewest`, and at most `most` codes in all their columns.
     steps : int
         Gibbs steps of the fit after each round; after the last round twice as many.
     """
 
     name: str = "aim"
     target: str | None = None
-    columns: float = 0.3
-    rounds: int = 2
-    scores: float = 0.01
-    pairs: float = 1.4
+    columns: float = 0.057
+    rounds: int = 3
+    scores: float = 0.007
+    pairs: float = 0.8
     clear: float = 2.0
-    fewest: int = 4_096
-    most: int = 65_536
-    steps: int = 75
+    fewest: int = 8_192
+    most: int = 1_000_000
+    steps: int = 60
 
     def fit(self, data: Counts, rng: np.random.Generator, progress: Progress) -> FieldModel:
         """See `tabsynth.access.Synthesizer`. Spends exactly ``data.left()``."""
         budget = data.left()
         progress("measuring columns", 0.0)
-        walk = self._first(data, self.columns * budget, rng)
+        walk = self._first(data, min(self.columns * len(data.domain) ** 0.5, 0.6) * budget, rng)
         walk.run(self.steps, 0.15, 0.05)
         for r in range(self.rounds):
             progress("comparing pairs", 0.1 + 0.7 * r / self.rounds)
@@ -77,12 +78,15 @@ class AIM:
         sizes = list(data.domain.values())
         star = self.target in names and len(names) > 1
         centre = names.index(self.target) if star else 0
-        attrs = [tuple(sorted((i, centre))) for i in range(len(names)) if i != centre] if star else [(i,) for i in range(len(names))]
+        attrs = (
+            [tuple(sorted((i, centre))) for i in range(len(names)) if i != centre] if star else [(i,) for i in range(len(names))]
+        )
         costs = _tables.split(cost, [math.prod(sizes[i] for i in a) for a in attrs])
         noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs)
         total = _tables.total(noisy)
         shares = [_tables.column_shares(noisy, name) for name in names]
-        walk = Walk(shares, total, int(np.clip(round(total), self.fewest, self.most)), rng)
+        rows = max(min(round(total), self.most // len(names)), self.fewest)
+        walk = Walk(shares, total, rows, rng)
         for a, m, expected in zip(attrs, noisy, walk.expect(attrs), strict=True):
             walk.learn(a, m.counts, m.sigma, expected, spread=None if star else 1.0)
         return walk
@@ -149,7 +153,12 @@ class FieldModel:
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """See `tabsynth.access.Model`."""
         pairs = self.field.pairs
-        plain = {"total": self.total, "columns": self.columns, "sizes": self.field.sizes.tolist(), "pairs": [list(p) for p in pairs]}
+        plain = {
+            "total": self.total,
+            "columns": self.columns,
+            "sizes": self.field.sizes.tolist(),
+            "pairs": [list(p) for p in pairs],
+        }
         return plain, {"rows": self.rows, "single": self.field.single} | {f"pair_{k}": w for k, w in enumerate(pairs.values())}
 
     @classmethod

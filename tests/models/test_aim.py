@@ -68,7 +68,9 @@ def test_tables_count_what_numpy_counts():
     rng = np.random.default_rng(3)
     codes = uniform_rows(1000, rng)
     attrs = [(1,), (0, 2), (0, 1, 2)]
-    expected = [np.bincount(np.ravel_multi_index(codes[:, list(a)].T, SIZES[list(a)]), minlength=SIZES[list(a)].prod()) for a in attrs]
+    expected = [
+        np.bincount(np.ravel_multi_index(codes[:, list(a)].T, SIZES[list(a)]), minlength=SIZES[list(a)].prod()) for a in attrs
+    ]
     assert np.array_equal(Tables(SIZES, attrs).count(codes), np.concatenate(expected))
 
 

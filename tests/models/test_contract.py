@@ -146,13 +146,20 @@ def test_more_budget_gives_a_better_fit(toy_schema, toy_table):
 
 def test_auto_follows_the_number_of_columns_alone():
     assert choose(1)[0] == "independent"
-    assert choose(2)[0] == choose(MANY_COLUMNS)[0] == "mst"
-    assert choose(MANY_COLUMNS + 1)[0] == "independent"
+    assert choose(2)[0] == choose(MANY_COLUMNS)[0] == "aim"
+    assert choose(MANY_COLUMNS + 1)[0] == "copula"
 
 
 def test_unknown_model():
-    with pytest.raises(OptionError, match="no model 'nosuch'; use auto, independent, mst"):
+    with pytest.raises(OptionError, match=r"no model 'nosuch'; use auto, .*independent, mst"):
         synthesizer("nosuch", None)
+
+
+def test_a_model_whose_extra_is_missing_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(OptionError, match=r"needs torch; install it with pip install 'tabsynth\[neural\]', or use auto"):
+        synthesizer("neural", None)
+    assert synthesizer("aim", None).name == "aim"
 
 
 def test_codes_of_every_model_stay_in_the_domain(fitted):
