@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from tabsynth.access import Codes
 
+TINY = 1e-12
+"""Of the whole mass, given to every cell, so that a bin whose cells are all empty is spread over them."""
+
 EXACT_VALUES = 32
 """A public range of at most this many values gets one code a value; wider ones have their bins bought."""
 
@@ -72,15 +75,22 @@ class Bins:
         return len(self.starts) + self.null
 
     def decode(self, codes: np.ndarray, column: Column, rng: np.random.Generator) -> np.ndarray:
-        """Positions on the axis, NaN for missing."""
+        """Positions on the axis, NaN for missing.
+
+        The rows of a bin share its mass evenly (systematic sampling), in random order, so that chance adds next to nothing.
+        """
         position = np.full(len(codes), np.nan)
-        ends = [*self.starts[1:], len(self.mass)]
-        for code, (start, end) in enumerate(zip(self.starts, ends, strict=True)):
-            here = np.flatnonzero(codes == code)
-            weight = self.mass[start:end]
-            share = weight / weight.sum() if weight.sum() > 0 else np.full(end - start, 1 / (end - start))
-            cell = start + rng.choice(end - start, size=len(here), p=share)
-            position[here] = _within(self.edges[cell], self.edges[cell + 1], column.step, rng)
+        rows = rng.permutation(np.flatnonzero(codes < len(self.starts)))
+        rows = rows[np.argsort(codes[rows], kind="stable")]
+        bins = codes[rows]
+        held = np.bincount(bins, minlength=len(self.starts))
+        rank = np.arange(len(rows)) - (np.cumsum(held) - held)[bins]
+        ends = np.append(self.starts[1:], len(self.mass))
+        cumulative = np.concatenate([[0.0], np.cumsum(self.mass + TINY * max(self.mass.sum(), 1.0))])
+        share = (rank + rng.random(len(rows))) / held[bins]
+        at = cumulative[self.starts][bins] * (1 - share) + cumulative[ends][bins] * share
+        cell = np.clip(np.searchsorted(cumulative, at, side="right") - 1, self.starts[bins], ends[bins] - 1)
+        position[rows] = _within(self.edges[cell], self.edges[cell + 1], column.step, rng)
         return position
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,7 +127,8 @@ class Codec:
         columns = {}
         for i, c in enumerate(self.schema.modelled):
             columns[c.name] = _values(self.coders[c.name].decode(codes[:, i], c, rng), c)
-        minted = [f"synthetic-{i}" for i in range(1, len(codes) + 1)]
+        identified = len(columns) < len(self.schema.columns)
+        minted = [f"synthetic-{i}" for i in range(1, len(codes) + 1)] if identified else []
         return as_types(pd.DataFrame({c.name: columns.get(c.name, minted) for c in self.schema.columns}, copy=False), self.schema)
 
     def to_dict(self) -> dict[str, Any]:

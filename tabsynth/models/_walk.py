@@ -6,6 +6,7 @@ learned from the table itself (empirical Bayes), so that clear structure is foll
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -152,8 +153,6 @@ def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -
 
 def _balanced_tables(sizes: np.ndarray, measured: Sequence[Cells]) -> list[Cells]:
     """The measured tables, then all pairs and all triples as far as the limits on tables and cells allow."""
-    import itertools
-
     columns = range(len(sizes))
     wanted = dict.fromkeys([*measured, *itertools.combinations(columns, min(2, len(sizes)))])
     triples = list(itertools.combinations(columns, 3))

@@ -38,6 +38,8 @@ class AIM:
         Share of the budget for the scores of all pairs in one round.
     pairs : float
         Most pairs measured in a round, for each column.
+    cells : int
+        Pairs with more cells than that are never looked at: hardly one of them would stand out.
     clear : float
         A pair is chosen if its distance is at least that many standard deviations of its score's noise above chance.
     fewest, most : int
@@ -52,6 +54,7 @@ class AIM:
     rounds: int = 3
     scores: float = 0.007
     pairs: float = 0.8
+    cells: int = 250_000
     clear: float = 2.0
     fewest: int = 8_192
     most: int = 1_000_000
@@ -94,7 +97,8 @@ class AIM:
     def _round(self, data: Counts, walk: Walk, cost: float, rounds_left: int) -> None:
         """Score all pairs, measure the clearest with this round's part of the budget, and take them in."""
         names = list(data.domain)
-        pairs: list[Cells] = list(itertools.combinations(range(len(names)), 2))
+        every = itertools.combinations(range(len(names)), 2)
+        pairs: list[Cells] = [p for p in every if math.prod(walk.sizes[list(p)]) <= self.cells]
         chosen: list[int] = []
         expected = walk.expect(pairs) if pairs else []
         if pairs:
@@ -133,20 +137,18 @@ class FieldModel:
     field: Field
     rows: Codes
 
-    REFRESH = 2
-
     def sample(self, rows: int, rng: np.random.Generator) -> Codes:
         """See `tabsynth.access.Model`.
 
-        Up to as many rows as walked are drawn from those without replacement. Beyond that, further copies take
-        `REFRESH` Gibbs steps each, which leaves them distributed as they were but no longer equal.
+        Up to as many rows as walked are drawn from those without replacement. Beyond that, further copies take one
+        Gibbs step each, which leaves them distributed as they were but no longer equal.
         """
         own = len(self.rows)
         codes = np.empty((rows, len(self.columns)), dtype=np.int32)
         for at in range(0, rows, own):
             part = codes[at : at + own]
             part[...] = self.rows[rng.permutation(own)[: len(part)]]
-        for _ in range(self.REFRESH if rows > own else 0):
+        if rows > own:
             self.field.step(codes[own:], rng)
         return codes
 
