@@ -43,6 +43,17 @@ def test_gibbs_steps_reach_the_distribution_that_enumeration_gives():
     assert (np.abs(seen - p) < 5 * np.sqrt(p * (1 - p) / rows)).all()
 
 
+def test_what_is_added_steps_as_if_it_had_been_there():
+    rng = np.random.default_rng(12)
+    changed, change = random_field(), rng.normal(size=(SIZES[0], SIZES[2])).astype(np.float32)
+    built = Field(SIZES, changed.single, changed.pairs | {(0, 2): changed.pairs[0, 2] + change})
+    changed.add((0, 2), change)
+    one, two = (uniform_rows(5000, np.random.default_rng(3)) for _ in range(2))
+    changed.step(one, np.random.default_rng(4))
+    built.step(two, np.random.default_rng(4))
+    assert np.array_equal(one, two)
+
+
 def test_steps_do_not_depend_on_the_number_of_threads():
     import numba
 
