@@ -89,8 +89,6 @@ class Walk:
         spread = _spread(counts - expected, expected, variance) if spread is None else spread
         self._evidence.append(Evidence(attrs, counts, expected, variance, spread))
         self._moved.append(np.zeros(counts.size))
-        if len(attrs) == 2 and attrs not in self.field.pairs:
-            self.field = Field(self.sizes, self.field.single, self.field.pairs | {attrs: np.zeros(counts.shape, np.float32)})
 
     def run(self, steps: int, first: float, last: float) -> None:
         """Fit the potentials by persistent contrastive divergence; the rate falls geometrically from `first` to `last`.
@@ -99,6 +97,8 @@ class Walk:
         Gaussian noise and prior w ~ N(0, spread), divided by the cell's Fisher information, expected / variance (cells
         that fill up count as expected as they do).
         """
+        unrelated = {e.attrs: np.zeros(e.counts.shape, np.float32) for e in self._evidence if len(e.attrs) == 2}
+        self.field = Field(self.sizes, self.field.single, unrelated | self.field.pairs)
         scale = len(self.codes) / self.total
         tables = Tables(self.sizes, [e.attrs for e in self._evidence])
         noisy, expected, variance = (
