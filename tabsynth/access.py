@@ -70,8 +70,13 @@ class Counts(Protocol):
     def sigma(self, cost: float) -> float:
         """Standard deviation, in rows, of the noise that `cost` buys."""
 
-    def measure(self, cliques: Sequence[Attrs], *, costs: Sequence[float]) -> list[Marginal]:
-        """Noisy contingency tables; each one for its own cost."""
+    def measure(
+        self, cliques: Sequence[Attrs], *, costs: Sequence[float], groups: Mapping[str, np.ndarray] | None = None
+    ) -> list[Marginal]:
+        """Noisy contingency tables; each one for its own cost.
+
+        ``groups[a][code]`` is a public whole number from 0: codes of `a` that share it are counted as one.
+        """
 
     def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
         """Noisy L1 distances, in rows, between each candidate's estimate and the real table; all together cost `cost`."""

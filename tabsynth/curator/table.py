@@ -100,10 +100,19 @@ class PrivateTable:
         noisy = self._noisy(np.array(list(exact.values()), dtype=np.int64), sigma)
         return sorted(label for label, n in zip(exact, noisy, strict=True) if n > threshold)
 
-    def measure(self, cliques: Sequence[Attrs], *, costs: Sequence[float]) -> list[Marginal]:
-        """Noisy contingency tables, one pass over the rows; each costs its own rho."""
+    def measure(
+        self, cliques: Sequence[Attrs], *, costs: Sequence[float], groups: Mapping[str, np.ndarray] | None = None
+    ) -> list[Marginal]:
+        """Noisy contingency tables, one pass over the rows; each costs its own rho. See `tabsynth.access.Counts`.
+
+        A row still falls into one cell of a grouped table.
+        """
+        groups = groups or {}
+        for name, group in groups.items():
+            if group.dtype.kind not in "iu" or group.shape != (self.domain[name],) or group.min() < 0:
+                raise Unaccounted(f"the groups of {name!r} are not one whole number from 0 for each code.")
         sigmas = [self._charge(1, cost, f"table of {' x '.join(clique)}") for clique, cost in zip(cliques, costs, strict=True)]
-        exact = self._source.counts(cliques)
+        exact = [_grouped(t, [groups.get(a) for a in c]) for t, c in zip(self._source.counts(cliques), cliques, strict=True)]
         return [
             Marginal(clique, self._noisy(table, sigma), sigma)
             for clique, table, sigma in zip(cliques, exact, sigmas, strict=True)
@@ -167,3 +176,13 @@ class PrivateTable:
     @staticmethod
     def _noisy(exact: np.ndarray, sigma: float) -> np.ndarray:
         return exact + discrete_gaussian(exact.shape, sigma)
+
+
+def _grouped(table: np.ndarray, groups: Sequence[np.ndarray | None]) -> np.ndarray:
+    """A table with the codes of each group added up, axis by axis."""
+    for axis, group in enumerate(groups):
+        if group is not None:
+            sums = np.zeros((group.max() + 1, *np.delete(table.shape, axis)), dtype=table.dtype)
+            np.add.at(sums, group, np.moveaxis(table, axis, 0))
+            table = np.moveaxis(sums, 0, axis)
+    return table

@@ -10,6 +10,8 @@ import numpy as np
 from tabsynth.access import Marginal
 from tabsynth.simplex import nonnegative
 
+TINY = 1e-12
+
 
 def total(marginals: Sequence[Marginal]) -> float:
     """Number of rows: the noisy tables' sums, weighted by inverse variance (sigma**2 per cell); at least 1."""
@@ -52,3 +54,31 @@ def draw(probability: np.ndarray, rows: int, rng: np.random.Generator) -> np.nda
     cumulative = np.cumsum(probability)
     at = (np.arange(rows) + rng.random()) / max(rows, 1) * cumulative[-1]
     return rng.permutation(np.minimum(np.searchsorted(cumulative, at, side="right"), len(cumulative) - 1))
+
+
+def coarse(share: np.ndarray, ordered: int, most: int) -> np.ndarray:
+    """Group a column's codes into about `most` groups, as fine in the tails as in the middle.
+
+    The first `ordered` codes lie in an order and are cut at evenly spaced logits of their cumulative share, from 2 / most**2 to one minus
+    that; each further code is a group. Of a column without an order, the most frequent codes stay alone and the rest are one group.
+
+    Parameters
+    ----------
+    share : ndarray of float64, shape (codes,)
+    ordered : int
+    most : int
+        At least 4.
+
+    Returns
+    -------
+    ndarray of int64, shape (codes,)
+        The group of each code, numbered from 0.
+    """
+    if not ordered:
+        rank = np.argsort(np.argsort(-share, kind="stable"))
+        return np.minimum(rank, most - 1)
+    inner = share[:ordered] / max(share[:ordered].sum(), TINY)
+    end = math.log(most**2 / 2 - 1)
+    cuts = 1 / (1 + np.exp(-np.linspace(-end, end, most - 1)))
+    group = np.searchsorted(cuts, np.cumsum(inner) - inner / 2)
+    return np.unique(np.append(group, most + np.arange(len(share) - ordered)), return_inverse=True)[1]

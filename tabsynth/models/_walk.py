@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabsynth.access import Marginal
 from tabsynth.models import _tables
 from tabsynth.models._field import Field, Tables
 
@@ -27,24 +28,27 @@ FLOOR = 1e-7
 
 @dataclass(frozen=True)
 class Evidence:
-    """A noisy table and what the rows said when it came.
+    """A noisy table, perhaps of groups of codes, and what the rows said when it came.
 
     Parameters
     ----------
     attrs : tuple of int
-    counts, expected : ndarray
+    owner : ndarray of int64, one axis for each column
+        For every cell of codes, the number of its cell of groups.
+    counts, expected : ndarray, shape (cells of groups,)
         The noisy counts, and those of the field before it knew them, at least one half.
-    variance : ndarray
+    variance : ndarray, shape (cells of groups,)
         Of noise and chance together.
-    spread : float
+    spread : ndarray, shape (cells of groups,)
         Prior variance of the correction to a cell's log-potential.
     """
 
     attrs: Cells
+    owner: np.ndarray
     counts: np.ndarray
     expected: np.ndarray
     variance: np.ndarray
-    spread: float
+    spread: np.ndarray
 
 
 class Walk:
@@ -82,13 +86,45 @@ class Walk:
         parts = np.split(counts, np.cumsum([math.prod(s) for s in shapes])[:-1])
         return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    def learn(self, attrs: Cells, counts: np.ndarray, sigma: float, expected: np.ndarray, *, spread: float | None = None) -> None:
-        """Take in a noisy table; `expected` is what `expect` said of it. The prior's width is estimated unless given."""
-        expected = expected + 0.5
-        variance = sigma**2 + expected
-        spread = _spread(counts - expected, expected, variance) if spread is None else spread
-        self._evidence.append(Evidence(attrs, counts, expected, variance, spread))
-        self._moved.append(np.zeros(counts.size))
+    def learn(
+        self,
+        noisy: Marginal,
+        attrs: Cells,
+        expected: np.ndarray,
+        *,
+        groups: Sequence[np.ndarray] | None = None,
+        spread: float | None = None,
+        by: int | None = None,
+    ) -> None:
+        """Take in a noisy table.
+
+        Parameters
+        ----------
+        noisy : Marginal
+        attrs : tuple of int
+            Its columns.
+        expected : ndarray, one axis for each column
+            What `expect` said of it.
+        groups : sequence of ndarray, optional
+            For each column, the group of each code; where there are none, every code is its own.
+        spread : float, optional
+            The prior's width; estimated unless given.
+        by : int, optional
+            The axis whose codes get a width each: what few rows hold may depend on much.
+        """
+        groups = groups or [np.arange(n) for n in expected.shape]
+        owner = np.ravel_multi_index(np.ix_(*groups), noisy.counts.shape)
+        expected = np.bincount(owner.ravel(), expected.ravel(), noisy.counts.size).reshape(noisy.counts.shape) + 0.5
+        variance = noisy.sigma**2 + expected
+        width = np.ones_like(expected)
+        if spread is not None:
+            width *= spread
+        else:
+            parts = [np.moveaxis(x, by or 0, 0) for x in (noisy.counts - expected, expected, variance)]
+            widths = [_spread(*part) for part in zip(*parts, strict=True)] if by is not None else _spread(*parts)
+            np.moveaxis(width, by or 0, -1)[...] = widths
+        self._evidence.append(Evidence(attrs, owner, *(x.ravel() for x in (noisy.counts, expected, variance, width))))
+        self._moved.append(np.zeros(expected.size))
 
     def run(self, steps: int, first: float, last: float) -> None:
         """Fit the potentials by persistent contrastive divergence; the rate falls geometrically from `first` to `last`.
@@ -97,29 +133,30 @@ class Walk:
         Gaussian noise and prior w ~ N(0, spread), divided by the cell's Fisher information, expected / variance (cells
         that fill up count as expected as they do).
         """
-        unrelated = {e.attrs: np.zeros(e.counts.shape, np.float32) for e in self._evidence if len(e.attrs) == 2}
+        unrelated = {e.attrs: np.zeros(e.owner.shape, np.float32) for e in self._evidence if len(e.attrs) == 2}
         self.field = Field(self.sizes, self.field.single, unrelated | self.field.pairs)
         scale = len(self.codes) / self.total
         tables = Tables(self.sizes, [e.attrs for e in self._evidence])
-        noisy, expected, variance = (
-            np.concatenate([getattr(e, name).ravel() for e in self._evidence]) * scale**power
-            for name, power in (("counts", 1), ("expected", 1), ("variance", 2))
+        starts = np.cumsum([0, *(e.counts.size for e in self._evidence)])
+        owner = np.concatenate([start + e.owner.ravel() for e, start in zip(self._evidence, starts, strict=False)])
+        noisy, expected, variance, spread = (
+            np.concatenate([getattr(e, name) for e in self._evidence]) * scale**power
+            for name, power in (("counts", 1), ("expected", 1), ("variance", 2), ("spread", 0))
         )
-        spread = np.concatenate([np.full(e.counts.size, e.spread) for e in self._evidence])
         moved = np.concatenate(self._moved)
         recent = expected.copy()
-        ends = np.cumsum([e.counts.size for e in self._evidence])[:-1]
+        ends = np.cumsum([e.owner.size for e in self._evidence])[:-1]
         for rate in np.geomspace(first, last, steps):
             self.field.step(self.codes, self.rng)
-            counts = tables.count(self.codes)
+            counts = np.bincount(owner, tables.count(self.codes), len(noisy))
             recent += (counts - recent) / 5
             held = np.maximum(recent, expected)
             prior = variance / (held * spread)
             change = rate * (noisy - counts - prior * moved) / (held + prior + 3)
             moved += change
-            for e, part in zip(self._evidence, np.split(change, ends), strict=True):
-                self.field.add(e.attrs, part.reshape(e.counts.shape))
-        self._moved = np.split(moved, ends)
+            for e, part in zip(self._evidence, np.split(change[owner], ends), strict=True):
+                self.field.add(e.attrs, part.reshape(e.owner.shape))
+        self._moved = np.split(moved, starts[1:-1])
 
     def balanced(self) -> np.ndarray:
         """As many rows as walk, whose low-order tables are the field's own almost without sampling noise.

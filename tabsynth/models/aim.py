@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from tabsynth.access import Candidate, Codes, Counts, Progress
+from tabsynth.access import Candidate, Codes, Counts, Marginal, Progress
 from tabsynth.models import _tables
 from tabsynth.models._field import Field
 from tabsynth.models._walk import Cells, Walk
+from tabsynth.simplex import nonnegative
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class AIM:
     name: str = "aim"
     target: str | None = None
     columns: float = 0.057
+    look: float = 0.02
+    alone: float = 0.25
+    told: float = 1.0
     rounds: int = 3
     scores: float = 0.007
     pairs: float = 0.8
@@ -77,22 +81,48 @@ class AIM:
 
     def _first(self, data: Counts, cost: float, rng: np.random.Generator) -> Walk:
         """Every column, each with the target where there is one."""
-        names = list(data.domain)
-        sizes = list(data.domain.values())
+        names, sizes = list(data.domain), list(data.domain.values())
         star = self.target in names and len(names) > 1
-        centre = names.index(self.target) if star else 0
-        attrs = (
-            [tuple(sorted((i, centre))) for i in range(len(names)) if i != centre] if star else [(i,) for i in range(len(names))]
-        )
-        costs = _tables.split(cost, [math.prod(sizes[i] for i in a) for a in attrs])
-        noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs)
+        if star:
+            noisy, groups = self._star(data, cost)
+        else:
+            noisy, groups = data.measure([(a,) for a in names], costs=_tables.split(cost, sizes)), {}
         total = _tables.total(noisy)
-        shares = [_tables.column_shares(noisy, name) for name in names]
-        rows = max(min(round(total), self.most // len(names)), self.fewest)
-        walk = Walk(shares, total, rows, rng)
+        shares = [_tables.column_shares([m for m in noisy if a not in groups or len(m.attrs) == 1], a) for a in names]
+        walk = Walk(shares, total, max(min(round(total), self.most // len(names)), self.fewest), rng)
+        attrs = [tuple(names.index(a) for a in m.attrs) for m in noisy]
         for a, m, expected in zip(attrs, noisy, walk.expect(attrs), strict=True):
-            walk.learn(a, m.counts, m.sigma, expected, spread=None if star else 1.0)
+            if len(a) == 1:
+                walk.learn(m, a, expected, spread=1.0)
+            else:
+                parts = [groups.get(c, np.arange(data.domain[c])) for c in m.attrs]
+                walk.learn(m, a, expected, groups=parts, by=m.attrs.index(self.target))
         return walk
+
+    def _star(self, data: Counts, cost: float) -> tuple[list[Marginal], dict[str, np.ndarray]]:
+        """Every column with the target, in groups of codes where the noise would hide the rows that are not of the target's main code.
+
+        Such columns are counted alone first, to tell their groups by.
+
+        Returns
+        -------
+        (tables, groups)
+            The groups of the codes of such columns.
+        """
+        target, others = self.target, [a for a in data.domain if a != self.target]
+        tables = data.measure([(target,)], costs=[self.look * cost])
+        counts = nonnegative(tables[0].counts)
+        most = max(4, int((counts.sum() - counts.max()) / (self.told * data.sigma(cost / len(others)))))
+        wide = [a for a in others if data.domain[a] > most]
+        alone = self.alone * cost * len(wide) / len(others)
+        if wide:
+            tables += data.measure([(a,) for a in wide], costs=_tables.split(alone, [data.domain[a] for a in wide]))
+        shares = (_tables.distribution(m) for m in tables[1:])
+        groups = {a: _tables.coarse(p, data.ordered[a], most) for a, p in zip(wide, shares, strict=True)}
+        sizes = [(groups[a].max() + 1 if a in groups else data.domain[a]) * data.domain[target] for a in others]
+        pairs = [tuple(b for b in data.domain if b in (a, target)) for a in others]
+        costs = _tables.split((1 - self.look) * cost - alone, sizes)
+        return tables + data.measure(pairs, costs=costs, groups=groups), groups
 
     def _round(self, data: Counts, walk: Walk, cost: float, rounds_left: int) -> None:
         """Score all pairs, measure the clearest with this round's part of the budget, and take them in."""
@@ -116,7 +146,7 @@ class AIM:
         costs = _tables.split(spend, [e.size for e in beliefs])
         noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs)
         for a, m, e in zip(attrs, noisy, beliefs, strict=True):
-            walk.learn(a, m.counts, m.sigma, e)
+            walk.learn(m, a, e)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,22 @@ def test_past_the_budget_nothing_is_counted_and_nothing_drawn(private, monkeypat
     assert private.ledger.charges == charges
 
 
+def test_grouped_codes_are_counted_together_for_the_same_price(private, monkeypatch):
+    monkeypatch.setattr(table_module, "discrete_gaussian", lambda shape, sigma: np.zeros(shape, dtype=np.int64))
+    group = np.arange(private.domain["age"]) % 3
+    plain, grouped = (private.measure([("ward", "age")], costs=[1e-4], groups=g)[0] for g in (None, {"age": group}))
+    assert grouped.counts.tolist() == [[row[group == g].sum() for g in range(3)] for row in plain.counts]
+    assert grouped.sigma == plain.sigma
+    assert private.ledger.charges[-1].rho == private.ledger.charges[-2].rho
+
+
+@pytest.mark.parametrize("group", [[0, 1], [-1] * 10, [0.5] * 10])
+def test_groups_are_one_whole_number_for_each_code(private, group):
+    size = private.domain["age"]
+    with pytest.raises(Unaccounted, match="one whole number from 0 for each code"):
+        private.measure([("age",)], costs=[1e-4], groups={"age": np.resize(group, size if len(group) > 2 else 2)})
+
+
 @pytest.mark.parametrize("cost", [0.0, -1.0, math.nan])
 def test_nothing_is_free(private, cost):
     with pytest.raises(Unaccounted, match="costs something"):
