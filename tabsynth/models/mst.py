@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tabsynth.access import Attrs, Candidate, Codes, Counts, Marginal, Progress
-from tabsynth.models import _graph, _tables
+from tabsynth.models import _forest, _graph, _tables
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class MST:
         chosen = edges or [(a,) for a in domain]
         two = data.measure(chosen, costs=_tables.split(data.left(), [_size(domain, c) for c in chosen]))
         progress("inferring the model", 0.4)
-        order = _outward(list(domain), edges)
+        order = _forest.outward(list(domain), edges)
         start = _conditionals(order, shares, two)
         fitted = _graph.fit(domain, [*one, *two], total, start, iterations=self.iterations)
         return TreeModel(total, list(domain), order, [_normalised(fitted[attrs]) for attrs in start])
@@ -79,7 +79,8 @@ class MST:
         gain = [d - _tables.chance_distance(e) - self.noise_weight * noise * e.size for d, e in zip(noisy, expected, strict=True)]
         clear = np.array(gain) > self.clear * data.sigma(self.scores * budget / len(pairs))
         weight = [self.target_weight if self.target in pair else 1.0 for pair in pairs]
-        return _spanning_forest(pairs, np.where(clear, np.multiply(gain, weight), 0.0))
+        order = np.argsort(-np.multiply(gain, weight), kind="stable")
+        return _forest.spanning(pairs[i] for i in order if clear[i])
 
 
 @dataclass(frozen=True)
@@ -131,37 +132,6 @@ class TreeModel:
 
 def _size(domain: Mapping[str, int], attrs: Attrs) -> int:
     return math.prod(domain[a] for a in attrs)
-
-
-def _spanning_forest(pairs: Sequence[Attrs], gain: Sequence[float]) -> list[Attrs]:
-    """Kruskal's algorithm on the pairs with a positive gain, largest first."""
-    group: dict[str, str] = {a: a for pair in pairs for a in pair}
-    chosen = []
-    for i in np.argsort(gain)[::-1]:
-        a, b = pairs[i]
-        if gain[i] > 0 and group[a] != group[b]:
-            chosen.append(pairs[i])
-            merged = group[b]
-            group = {x: group[a] if g == merged else g for x, g in group.items()}
-    return chosen
-
-
-def _outward(columns: Sequence[str], edges: Sequence[Attrs]) -> list[Attrs]:
-    """(column,) for each tree's root and (parent, column) for the rest, parents before children."""
-    neighbours: dict[str, list[str]] = {c: [] for c in columns}
-    for a, b in edges:
-        neighbours[a].append(b)
-        neighbours[b].append(a)
-    order: list[Attrs] = []
-    seen: set[str] = set()
-    for root in columns:
-        queue: list[Attrs] = [] if root in seen else [(root,)]
-        while queue:
-            attrs = queue.pop(0)
-            order.append(attrs)
-            seen.add(attrs[-1])
-            queue += [(attrs[-1], n) for n in neighbours[attrs[-1]] if n not in seen]
-    return order
 
 
 def _conditionals(order: Sequence[Attrs], shares: Mapping[str, np.ndarray], two: Sequence[Marginal]) -> dict[Attrs, np.ndarray]:

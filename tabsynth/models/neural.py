@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tabsynth.access import Attrs, Candidate, Codes, Counts, Marginal, Progress
-from tabsynth.models import _network, _tables
+from tabsynth.models import _forest, _network, _tables
 from tabsynth.simplex import nonnegative
 
 POOL, CELLS = 32_768, 4_000_000
@@ -246,24 +246,15 @@ Branch = tuple[int, int, np.ndarray]  # parent (-1: none), child, the child's sh
 
 def _tree(facts: Facts, tables: Sequence[np.ndarray]) -> list[Branch]:
     """The spanning forest of the clearest tables (they come in that order), parents first; each agrees with the columns' shares."""
-    root = list(range(len(facts.columns)))
-    edges: dict[int, dict[int, np.ndarray]] = {c: {} for c in root}
+    joint = {}
     for m, table in zip(facts.pairs, tables, strict=True):
-        a, b = (facts.columns.index(c) for c in m.attrs[:2])
-        if root[a] != root[b]:
-            root = [root[b] if r == root[a] else r for r in root]
-            edges[a][b], edges[b][a] = table, table.swapaxes(1, 2)
+        a, b = m.attrs[:2]
+        joint |= {(a, b): table, (b, a): table.swapaxes(1, 2)}
     branches: list[Branch] = []
-    seen: set[int] = set()
-    for start in range(len(root)):
-        queue = [] if start in seen else [(-1, start)]
-        while queue:
-            parent, child = queue.pop(0)
-            seen.add(child)
-            branches.append(
-                (parent, child, facts.first[child] if parent < 0 else _given(facts, parent, child, edges[parent][child]))
-            )
-            queue += [(child, c) for c in edges[child] if c not in seen]
+    for edge in _forest.outward(facts.columns, _forest.spanning(m.attrs[:2] for m in facts.pairs)):
+        child = facts.columns.index(edge[-1])
+        parent = facts.columns.index(edge[0]) if len(edge) > 1 else -1
+        branches.append((parent, child, facts.first[child] if parent < 0 else _given(facts, parent, child, joint[edge])))
     return branches
 
 
