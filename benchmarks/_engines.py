@@ -119,7 +119,7 @@ def measure(k: Key, task: Prepared, options: Options) -> dict[str, Any]:
         if engine == REAL:
             run, synthetic = {"ended": "finished", "unpaid": ["everything: these are the real rows"]}, task.train
         elif engine in MODELS:
-            run = ours(engine, epsilon, seed, task, folder, limit=options.limit)
+            run = ours(engine, epsilon, seed, task, folder, options.limit)
             if run["ended"] == "finished":  # a second of sampling goes to starting Python and writing the file
                 run |= rate(folder / "model", max(run["sample_s"] - 1, 0.1), task.rows)
         else:
@@ -133,14 +133,12 @@ def measure(k: Key, task: Prepared, options: Options) -> dict[str, Any]:
         return run | {s: scores[s] for s in SCORES}
 
 
-def ours(
-    engine: str, epsilon: float, seed: int, task: Prepared, folder: Path, *, limit: float = 3600, target: str | None = None
-) -> dict[str, Any]:
+def ours(engine: str, epsilon: float, seed: int, task: Prepared, folder: Path, limit: float = 3600) -> dict[str, Any]:
     """Fit and sample with the command line; leaves ``folder/model`` and ``folder/synthetic.csv``."""
     model, cli = folder / "model", (sys.executable, "-m", "tabsynth")
     fit = measured(
         [*cli, "fit", task.train, "--schema", task.schema, "--epsilon", epsilon, "--model", engine, "--seed", seed,
-         "--quiet", "--out", model, *(["--target", target] if target else [])], limit=limit)  # fmt: skip
+         "--quiet", "--out", model], limit=limit)  # fmt: skip
     run = {"ended": fit.ended, "fit_s": fit.wall_s, "cpu_s": fit.cpu_s, "peak_mb": fit.peak_mb, "unpaid": [], "source": source()}
     if fit.ended != "finished":
         return run
