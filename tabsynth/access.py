@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 Attrs = tuple[str, ...]
 Codes = np.ndarray
@@ -86,6 +89,28 @@ class Counts(Protocol):
 
         v strings together the rows ``scores[a][code of a]`` of public integer tables, shape (codes, scores), one table for each column
         in `scores`. A row whose squared length exceeds `limit` is shortened to it. Blocks of a column with itself are not answered: 0.
+        """
+
+
+class Gradients(Protocol):
+    """Noisy gradients over a private table, paid for in full. Implemented by `tabsynth.curator.gradients.GradientStream`."""
+
+    left: int
+    """Steps that are left."""
+    multiplier: float
+    """Standard deviation of the noise, in clipping norms."""
+
+    def step(self, critic: torch.nn.Module) -> list[torch.Tensor]:
+        """Sum over a Poisson sample of units of the clipped gradients of ``softplus(-critic(row))``, plus noise, for each parameter."""
+
+
+class CountsAndGradients(Counts, Protocol):
+    """Both. Implemented by `tabsynth.curator.table.PrivateTable`."""
+
+    def gradients(self, critic: torch.nn.Module, *, steps: int, rate: float, clip: float, share: float) -> Gradients:
+        """Open a stream of `steps` noisy gradients for a share of the whole budget; a unit is in a step's batch with probability `rate`.
+
+        Steps, rate and share must be settings, not results of earlier answers.
         """
 
 

@@ -28,6 +28,9 @@ LIMITS = (
     "Synthetic rows stand alone: rows of one unit are not linked with each other, and identifiers are newly minted.",
 )
 
+NOISE = "exact discrete Gaussian from the operating system's randomness"
+GRADIENT_NOISE = "; for gradient steps floating-point Gaussian, also from the operating system, whose low bits no proof covers"
+
 
 def guarantee(ledger: Ledger, schema: Schema) -> dict[str, Any]:
     """What the ledger proves, in numbers and in a sentence."""
@@ -42,7 +45,7 @@ def guarantee(ledger: Ledger, schema: Schema) -> dict[str, Any]:
         "delta": delta,
         "unit": {"key": unit.key, "max_rows": unit.max_rows},
         "neighbours": "add or remove one unit",
-        "mu": (2 * ledger.spent()) ** 0.5,
+        "mu": None if ledger.streams else (2 * ledger.spent()) ** 0.5,
         "rho": ledger.spent(),
         "statement": f"Adding or removing {whom} changes the probability of any outcome by a factor of at most exp({epsilon:.4g}), "
         f"except with probability {_short(delta)}.",
@@ -76,7 +79,7 @@ def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any])
         },
         "model": dict(model),
         "bought": _bought(codec),
-        "noise": "exact discrete Gaussian from the operating system's randomness",
+        "noise": NOISE + (GRADIENT_NOISE if ledger.streams else ""),
         "environment": environment(),
         "limits": list(LIMITS),
     }

@@ -11,6 +11,9 @@ from tabsynth.errors import FolderError, InputError
 from tabsynth.release import Release, hashes, read_card
 from tabsynth.schema import Schema
 
+TOLERANCE = 1e-6
+"""Relative difference allowed where numerical accounting on another machine may round differently."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -84,9 +87,17 @@ def _fingerprint(folder: Path, card: dict[str, Any]) -> str:
     return found[:12] + "..."
 
 
-def _spent(card: dict[str, Any]) -> float:
-    """Price in rho of all charges, from their noise multipliers alone."""
-    return sum(times / (2 * multiplier**2) for charge in card["ledger"]["charges"] for multiplier, times in charge["gaussians"])
+def _gaussians(card: dict[str, Any]) -> float:
+    """Price in rho of all Gaussian steps, from their noise multipliers alone."""
+    steps = [step for charge in card["ledger"]["charges"] for step in charge["gaussians"]]
+    if not all(multiplier > 0 and times >= 1 for multiplier, times in steps):
+        raise ValueError("a Gaussian step has a noise multiplier above 0 and happens at least once")
+    return sum(times / (2 * multiplier**2) for multiplier, times in steps)
+
+
+def _streams(card: dict[str, Any]) -> list[tuple[float, float, int]]:
+    """Rate, noise multiplier and number of all Poisson-sampled Gaussian steps."""
+    return [tuple(stream) for charge in card["ledger"]["charges"] for stream in charge["sampled"]]
 
 
 def _failure(card: dict[str, Any]) -> float:
@@ -100,19 +111,23 @@ def _ledger(folder: Path, card: dict[str, Any]) -> str:
     ledger, claimed = card["ledger"], card["guarantee"]
     failure = _failure(card)
     budget = Budget(claimed["epsilon_budget"], claimed["delta"], ledger["failure_delta"] / claimed["delta"])
-    if not _spent(card) <= budget.rho * (1 + 1e-9):
-        raise _Differs(f"the charges add up to rho {_spent(card):.6g}, the budget is {budget.rho:.6g}")
+    spent = _gaussians(card) + budget.price(_streams(card))
+    stated = min(ledger["spent_rho"], sum(charge["rho"] for charge in ledger["charges"]))
+    if not spent <= budget.rho * (1 + 1e-9):
+        raise _Differs(f"the charges add up to rho {spent:.6g}, the budget is {budget.rho:.6g}")
+    if not stated >= spent * (1 - TOLERANCE):
+        raise _Differs(f"the charges cost rho {spent:.6g}, the card says {stated:.6g}")
     if not failure <= ledger["failure_delta"] * (1 + 1e-9):
         raise _Differs(f"the charges need delta {failure:.3g}, set aside is {ledger['failure_delta']:.3g}")
-    return f"rho {_spent(card):.6g} of {budget.rho:.6g}"
+    return f"rho {spent:.6g} of {budget.rho:.6g}"
 
 
 def _epsilon(folder: Path, card: dict[str, Any]) -> str:
     from tabsynth.curator.ledger import epsilon_of
 
-    claimed = card["guarantee"]
-    found = epsilon_of(_spent(card), claimed["delta"] - _failure(card))
-    if not found <= claimed["epsilon"] * (1 + 1e-9):
+    claimed, streams = card["guarantee"], _streams(card)
+    found = epsilon_of(_gaussians(card), claimed["delta"] - _failure(card), streams)
+    if not found <= claimed["epsilon"] * (1 + (TOLERANCE if streams else 1e-9)):
         raise _Differs(f"the charges amount to epsilon {found:.6g}, the card claims {claimed['epsilon']:.6g}")
     return f"epsilon {found:.6g} at delta {claimed['delta']:g}, claimed {claimed['epsilon']:.6g}"
 

@@ -36,11 +36,12 @@ ALLOWED = {
 """Who may import whom. `curator` (real rows) is reached through `fit` alone; its ledger's public arithmetic also by card and verify."""
 
 SEAMS = {
-    "dp_accounting": {"curator/ledger.py", "curator/table.py"},
+    "dp_accounting": {"curator/ledger.py", "curator/sampled.py", "curator/table.py"},
     "mbi": {"models/_graph.py"},
     "jax": {"models/_graph.py"},
     "numba": {"curator/_count.py", "models/_field.py"},
-    "torch": {"models/_network.py"},
+    "torch": {"curator/gradients.py", "models/_network.py"},
+    "opacus": {"curator/gradients.py"},
     "great_expectations": {"validate/expectations.py"},
     "sdv": {"interop/sdv.py"},
     "jinja2": {"report/page.py"},

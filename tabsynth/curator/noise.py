@@ -55,6 +55,25 @@ def discrete_gaussian(shape: tuple[int, ...], sigma: float, *, random: RandomByt
     return np.where(negative, -magnitude, magnitude).reshape(shape)
 
 
+def gaussian(shape: tuple[int, ...], *, random: RandomBytes = os.urandom) -> np.ndarray:
+    """Draw independent standard normal numbers in floating point, from 53 random bits each (Box and Muller, Ann. Math. Stat. 1958).
+
+    Parameters
+    ----------
+    shape, random
+        See `discrete_gaussian`.
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    size = int(np.prod(shape, dtype=np.int64))
+    pairs = -(-size // 2)
+    u = (np.frombuffer(random(16 * pairs), dtype=np.uint64) >> np.uint64(11)).astype(np.float64).reshape(2, pairs)
+    radius, angle = np.sqrt(-2 * np.log((u[0] + 1) * 2.0**-53)), u[1] * (2 * np.pi * 2.0**-53)
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:size].reshape(shape)
+
+
 def _magnitude(size: int, variance: Fraction, random: RandomBytes, bits: int) -> np.ndarray:
     """|X|, looked up with the first `bits` (at most 64) bits of each U and resolved further where those do not decide."""
     low, high = _table(variance, bits)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 _GRAM_ROWS = 1 << 13
 _BATCH_VALUES = 1 << 23
-_RANK = "__tabsynth_rank"
+_RANK, _UNIT = "__tabsynth_rank", "__tabsynth_unit"
 _SLOW_WHEN_WIDE = "in_clause"
 """DuckDB would turn each list of labels into a join of the whole table, also for columns that nobody asked for."""
 
@@ -57,7 +57,7 @@ class Source:
                 if raw.limit(1).count().execute() == 0:
                     raise DataError("the data has a header and no rows; give at least one row.")
                 conformed = self._workspace.connection.create_view("conformed", conform(raw, schema))
-                self._rows = self._bounded(conformed).select(*(c.name for c in schema.modelled))
+                self._rows = self._bounded(conformed)
         except BaseException:
             self._workspace.close()
             raise
@@ -96,12 +96,20 @@ class Source:
         self._domain = codec.domain
         self._columns = {name: i for i, name in enumerate(self._domain)}
         kind = np.min_scalar_type(max(self._domain.values()))
-        self._codes = []
-        for batch in self._batches(list(self._domain)):
+        self._codes, self._units = [], []
+        numbered = [_UNIT] if _UNIT in self._rows.columns else []
+        for batch in self._batches([*self._domain, *numbered]):
             coded = np.empty((len(self._domain), len(batch[0])), dtype=kind)
-            for i, (name, values) in enumerate(zip(self._domain, batch, strict=True)):
+            for i, (name, values) in enumerate(zip(self._domain, batch, strict=False)):
                 coded[i] = _coded(values, codec.coders[name], self.schema[name])
             self._codes.append(coded)
+            if numbered:
+                self._units.append(batch[-1].to_numpy().astype(np.int32))
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of all rows, shape (columns, rows), and each row's unit, numbered from 0."""
+        codes = np.concatenate(self._codes, axis=1)
+        return codes, np.concatenate(self._units) if self._units else np.arange(codes.shape[1])
 
     def counts(self, cliques: Sequence[Attrs]) -> list[np.ndarray]:
         """Exact contingency tables (int64, one axis per attribute), all in one pass."""
@@ -138,16 +146,18 @@ class Source:
         """
         import ibis
 
-        key = self.schema.unit.key
+        key, modelled = self.schema.unit.key, [c.name for c in self.schema.modelled]
         if key is None:
-            return rows
+            return rows.select(*modelled)
         secret = secrets.token_hex(16)
         content = ibis.literal(secret)
         for name in rows.columns:
             content = content + "|" + rows[name].cast("string").fill_null("null")
         rank = ibis.row_number().over(group_by=rows[key], order_by=content.hexdigest("sha256"))
         kept = rows.filter(rows[key].notnull()).mutate(**{_RANK: rank})
-        kept = kept.filter(kept[_RANK] < self.schema.unit.max_rows).drop(_RANK)
+        kept = kept.filter(kept[_RANK] < self.schema.unit.max_rows)
+        unit = {_UNIT: ibis.dense_rank().over(order_by=kept[key])} if self.schema.unit.max_rows > 1 else {}
+        kept = kept.select(*modelled, **unit)
         return self._workspace.connection.create_table("bounded", kept, temp=True)
 
     def _batches(self, names: Sequence[str]) -> Iterator[list[pa.Array]]:

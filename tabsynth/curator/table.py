@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabsynth.access import Attrs, Candidate, Marginal
 from tabsynth.codec import Bins, Codec
+from tabsynth.curator.gradients import GradientStream
 from tabsynth.curator.ledger import Ledger
 from tabsynth.curator.noise import discrete_gaussian
 from tabsynth.curator.source import Source
 from tabsynth.errors import Unaccounted
 from tabsynth.schema import Schema
+
+if TYPE_CHECKING:
+    import torch
 
 LATTICE = 2.0
 MAX_SCORE = 2**18
@@ -158,6 +162,23 @@ class PrivateTable:
         answer = np.zeros_like(exact)
         answer[upper] = self._noisy(exact[upper], sigma)
         return answer + answer.T, sigma
+
+    def gradients(self, critic: torch.nn.Module, *, steps: int, rate: float, clip: float, share: float) -> GradientStream:
+        """Noisy gradients of a critic; see `tabsynth.access.CountsAndGradients`. The whole stream is charged here.
+
+        A unit's rows count together, so the noise does not grow with `max_rows`. The price is a share of the whole budget and not of
+        what is left, because the ledger's argument takes the noise of a stream as fixed before the first answer.
+        """
+        from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+
+        if not 0 < clip < math.inf:
+            raise Unaccounted(f"the clipping norm is {clip!r}; give a number above 0.")
+        multiplier = self.ledger.multiplier(rate, steps, share * self.ledger.budget.rho)
+        step = PoissonSampledDpEvent(rate, GaussianDpEvent(multiplier))
+        self.ledger.charge(SelfComposedDpEvent(step, steps), f"{steps} gradient steps")
+        codes, units = self._source.rows()
+        sizes = list(self.domain.values())
+        return GradientStream(codes, units, sizes, critic, steps=steps, rate=rate, clip=clip, multiplier=multiplier)
 
     def _sigma(self, cost: float, sensitivity: float) -> float:
         """Noise scale that `cost` buys for an answer that one row moves by `sensitivity` in L2 norm; rounded up."""
