@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LAYERS = ("Sequential", "Linear", "LeakyReLU", "ReLU", "Tanh", "Identity")
 """What a critic may be made of: layers that treat every row by itself and keep nothing of it."""
-TOGETHER = 512
+TOGETHER = 128
 """Units whose gradients are held at once."""
 
 
