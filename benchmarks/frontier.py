@@ -48,10 +48,15 @@ def series(runs: list[dict[str, Any]], score: str) -> Series:
     return out
 
 
+def reference(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run of the real rows, or nothing."""
+    return next((r for r in runs if r["engine"] == REAL and r["ended"] == "finished"), {})
+
+
 def table(runs: list[dict[str, Any]], epsilons: Sequence[float]) -> str:
     """A markdown table: AUC and 3-column distance of each engine at each epsilon."""
     auc, tvd = (series(runs, score) for score in ("auc_hgb", "tvd3"))
-    real = next((r for r in runs if r["engine"] == REAL and r["ended"] == "finished"), None)
+    real = reference(runs)
     rows = [["AUC boosting / TVD3", *(f"epsilon {e:g}" for e in epsilons)], ["---"] * (len(epsilons) + 1)]
     if real:
         rows.append(["real rows: ceiling / floor", *[f"{real['auc_hgb']:.3f} / {real['tvd3']:.3f}"] * len(epsilons)])
@@ -63,7 +68,7 @@ def table(runs: list[dict[str, Any]], epsilons: Sequence[float]) -> str:
 
 def picture(runs: list[dict[str, Any]], title: str) -> str:
     """The frontier as SVG: two panels side by side, each line named at its end."""
-    real = next((r for r in runs if r["engine"] == REAL and r["ended"] == "finished"), {})
+    real = reference(runs)
     panels = "".join(
         f'<g transform="translate({i * WIDTH} 0)">{panel(series(runs, score), heading, better, real.get(score), name)}</g>'
         for i, (score, heading, better, name) in enumerate(PANELS)

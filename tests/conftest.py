@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tabsynth import Schema
+from tabsynth.codec import Codec, public_coder
 
 REPO = Path(__file__).parents[1]
 SHARED = REPO.parent / "shared"
@@ -86,6 +87,17 @@ def visits_schema() -> Schema:
         "days": {"kind": "integer", "minimum": 0, "maximum": 9},
     }
     return Schema.from_dict({"name": "visits", "unit": {"key": "person", "max_rows": 3}, "columns": columns})
+
+
+def visits(data) -> pd.DataFrame:
+    """A table for `visits_schema` from (number of the person, ward, days)."""
+    frame = pd.DataFrame(data, columns=["person", "ward", "days"])
+    return frame.assign(person="p" + frame.person.astype(str))
+
+
+def codec_of(schema: Schema) -> Codec:
+    """The codec of a schema that has nothing to buy."""
+    return Codec(schema, {c.name: public_coder(c) for c in schema.modelled})
 
 
 @pytest.fixture(scope="session")

@@ -103,12 +103,11 @@ class GradientStream:
         import torch
 
         device = next(self._critic.parameters()).device
-        held = np.diff(self._first)[units]
+        held = self._first[units + 1] - self._first[units]
         rows = np.concatenate([np.arange(self._first[u], self._first[u + 1]) for u in units])
         owner = torch.as_tensor(np.repeat(np.arange(len(units)), held), device=device)
         x = torch.zeros((len(rows), self._width), device=device)
         x.scatter_(1, torch.as_tensor(self._rows[rows], device=device), 1.0)
-        self._critic.zero_grad()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Full backward hook")
             torch.nn.functional.softplus(-self._critic(x)).sum().backward()

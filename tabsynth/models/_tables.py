@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tabsynth.access import Marginal
+from tabsynth.access import Attrs, Candidate, Marginal
 from tabsynth.simplex import nonnegative
 
 TINY = 1e-12
@@ -38,9 +38,18 @@ def column_shares(marginals: Sequence[Marginal], column: str) -> np.ndarray:
     return counts / counts.sum()
 
 
-def chance_distance(expected: np.ndarray) -> float:
-    """L1 distance between whole counts drawn independently around `expected` and its rounding: what chance alone gives."""
-    return float(np.where(expected < 0.5, expected, np.sqrt(2 * expected / math.pi)).sum())
+def candidates(attrs: Sequence[Attrs], expected: Sequence[np.ndarray]) -> list[Candidate]:
+    """Tables whose distance to the real ones may be asked for: what is expected of them, in whole counts."""
+    return [Candidate(a, np.rint(e).astype(np.int64)) for a, e in zip(attrs, expected, strict=True)]
+
+
+def chance_distance(expected: np.ndarray, variance: np.ndarray | None = None) -> float:
+    """L1 distance between whole counts drawn independently around `expected` and its rounding: what chance alone gives.
+
+    `variance`, of the difference in each cell, is that of the counts (`expected`) unless given.
+    """
+    variance = expected if variance is None else variance
+    return float(np.where(expected < 0.5, expected, np.sqrt(2 * variance / math.pi)).sum())
 
 
 def split(budget: float, sizes: Sequence[int]) -> list[float]:

@@ -116,13 +116,9 @@ class Walk:
         owner = np.ravel_multi_index(np.ix_(*groups), noisy.counts.shape)
         expected = np.bincount(owner.ravel(), expected.ravel(), noisy.counts.size).reshape(noisy.counts.shape) + 0.5
         variance = noisy.sigma**2 + expected
-        width = np.ones_like(expected)
-        if spread is not None:
-            width *= spread
-        else:
-            parts = [np.moveaxis(x, by or 0, 0) for x in (noisy.counts - expected, expected, variance)]
-            widths = [_spread(*part) for part in zip(*parts, strict=True)] if by is not None else _spread(*parts)
-            np.moveaxis(width, by or 0, -1)[...] = widths
+        if spread is None:
+            spread = _spreads(noisy.counts - expected, expected, variance, by)
+        width = np.broadcast_to(spread, expected.shape)
         self._evidence.append(Evidence(attrs, owner, *(x.ravel() for x in (noisy.counts, expected, variance, width))))
         self._moved.append(np.zeros(expected.size))
 
@@ -177,6 +173,15 @@ class Walk:
             self.field.step(walking, self.rng)
             tables.exchange(rows, walking[self.rng.permutation(len(walking))], counts, mean)
         return rows
+
+
+def _spreads(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, by: int | None) -> np.ndarray | float:
+    """`_spread` of the table, or of each code of its axis `by`, shaped to be multiplied with the table."""
+    if by is None:
+        return _spread(deviation, expected, variance)
+    codes = range(expected.shape[by])
+    each = [_spread(*(x.take(c, by) for x in (deviation, expected, variance))) for c in codes]
+    return np.expand_dims(each, [axis for axis in range(expected.ndim) if axis != by])
 
 
 def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tabsynth.access import Candidate, Codes, Counts, Marginal, Progress
+from tabsynth.access import Codes, Counts, Marginal, Progress
 from tabsynth.models import _tables
 from tabsynth.models._field import Field
 from tabsynth.models._walk import Cells, Walk
@@ -34,6 +34,11 @@ class AIM:
     columns : float
         Share of the budget for that first look, times the square root of the number of columns; at most 0.6. What single columns
         say about the target is most of what a wide table can tell at its noise.
+    look, alone : float
+        Shares of that first look's budget for the target alone, and for the other columns alone where they have to be grouped.
+    told : float
+        Columns are grouped until the rows that are not of the target's most frequent code are, spread over the groups, that many times
+        the noise.
     rounds : int
     scores : float
         Share of the budget for the scores of all pairs in one round.
@@ -130,12 +135,11 @@ class AIM:
         every = itertools.combinations(range(len(names)), 2)
         pairs: list[Cells] = [p for p in every if math.prod(walk.sizes[list(p)]) <= self.cells]
         chosen: list[int] = []
-        expected = walk.expect(pairs) if pairs else []
         if pairs:
-            labels = [tuple(names[i] for i in p) for p in pairs]
-            candidates = [Candidate(a, np.rint(e).astype(np.int64)) for a, e in zip(labels, expected, strict=True)]
+            expected = walk.expect(pairs)
             noise = data.sigma(cost / len(pairs))
-            gain = data.score(candidates, cost=cost) - [_tables.chance_distance(e) for e in expected]
+            noisy = data.score(_tables.candidates([tuple(names[i] for i in p) for p in pairs], expected), cost=cost)
+            gain = noisy - [_tables.chance_distance(e) for e in expected]
             order = np.argsort(-gain)[: math.ceil(self.pairs * len(names))]
             chosen = [q for q in order if gain[q] > self.clear * noise]
         if not chosen and rounds_left > 1:

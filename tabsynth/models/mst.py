@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tabsynth.access import Attrs, Candidate, Codes, Counts, Marginal, Progress
+from tabsynth.access import Attrs, Codes, Counts, Marginal, Progress
 from tabsynth.models import _forest, _graph, _tables
 
 
@@ -72,8 +72,7 @@ class MST:
         if not pairs:
             return []
         expected = [total * np.outer(shares[a], shares[b]) for a, b in pairs]
-        candidates = [Candidate(p, np.rint(e).astype(np.int64)) for p, e in zip(pairs, expected, strict=True)]
-        noisy = data.score(candidates, cost=self.scores * budget)
+        noisy = data.score(_tables.candidates(pairs, expected), cost=self.scores * budget)
         sigma = data.sigma((1 - self.singles - self.scores) * budget / (len(data.domain) - 1))
         noise = math.sqrt(2 / math.pi) * sigma
         gain = [d - _tables.chance_distance(e) - self.noise_weight * noise * e.size for d, e in zip(noisy, expected, strict=True)]

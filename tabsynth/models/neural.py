@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tabsynth.access import Attrs, Candidate, Codes, Counts, Marginal, Progress
+from tabsynth.access import Attrs, Codes, Counts, Marginal, Progress
 from tabsynth.models import _forest, _network, _tables
 from tabsynth.simplex import nonnegative
 
@@ -103,7 +103,7 @@ class Neural:
         gain = []
         for block in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(np.cumsum(cells) // CELLS)) + 1):
             expected = [facts.total * facts.explained(*pairs[i]).sum(0) for i in block]
-            candidates = [Candidate(names[i], np.rint(e).astype(np.int64)) for i, e in zip(block, expected, strict=True)]
+            candidates = _tables.candidates([names[i] for i in block], expected)
             noisy = data.score(candidates, cost=cost * len(block) / len(pairs))
             gain += [d - facts.chance(*pairs[i], e) for i, d, e in zip(block, noisy, expected, strict=True)]
         signal = np.where(np.array(gain) > self.clear * data.sigma(cost / len(pairs)), gain, 0) / np.sqrt(cells)
@@ -205,7 +205,7 @@ class Facts:
         """L1 distance of real counts to the noisily `expected` ones where it is right: sampling, and the noise of the columns."""
         p, q = expected.sum(1, keepdims=True) / self.total, expected.sum(0, keepdims=True) / self.total
         variance = expected + len(self.groups) * (q**2 / self.precision[a] + p**2 / self.precision[b])
-        return float(np.where(expected < 0.5, expected, np.sqrt(2 / math.pi * variance)).sum())
+        return _tables.chance_distance(expected, variance)
 
     def denoised(self, m: Marginal) -> np.ndarray:
         """Joint shares, shape (groups or 1, codes, codes): what `explained` misses is cut to what stands out of the noise."""

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import codec_of
 from scipy import stats
 
 from tabsynth import Schema
 from tabsynth.card import card
-from tabsynth.codec import Codec, public_coder
 from tabsynth.curator import gradients
 from tabsynth.curator.gradients import GradientStream
 from tabsynth.curator.ledger import Budget, Ledger
@@ -200,7 +200,7 @@ def visits():
     )
     frame = pd.DataFrame({"person": [f"p{i % 7}" for i in range(40)], "ward": list("abca") * 10, "level": [0, 1, 2, 3] * 10})
     with PrivateTable(frame, schema, Ledger(Budget(1, 1e-6))) as table:
-        table.encode(Codec(schema, {c.name: public_coder(c) for c in schema.modelled}))
+        table.encode(codec_of(schema))
         yield table
 
 
@@ -296,7 +296,7 @@ def test_a_broken_mechanism_is_caught(mutation, monkeypatch):
 
 
 def test_the_card_says_what_kind_of_noise_it_was(visits):
-    codec = Codec(visits.schema, {c.name: public_coder(c) for c in visits.schema.modelled})
+    codec = codec_of(visits.schema)
     before = card(visits.schema, visits.ledger, codec, {})
     visits.gradients(critic(), steps=50, rate=0.1, clip=1.0, share=0.5)
     after = card(visits.schema, visits.ledger, codec, {})

@@ -4,15 +4,15 @@ import dataclasses
 import math
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
+from conftest import codec_of, visits
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from tabsynth import Unit
-from tabsynth.codec import Codec, Labels, public_coder
+from tabsynth.codec import Labels
 from tabsynth.curator import source as source_module
 from tabsynth.curator import table as table_module
 from tabsynth.curator.ledger import Budget, Ledger
@@ -30,15 +30,6 @@ tables = st.tuples(
     st.lists(st.integers(-9, 9), min_size=WARDS * 2, max_size=WARDS * 2),
     st.lists(st.integers(-9, 9), min_size=DAYS * 3, max_size=DAYS * 3),
 )
-
-
-def visits(data) -> pd.DataFrame:
-    frame = pd.DataFrame(data, columns=["person", "ward", "days"])
-    return frame.assign(person="p" + frame.person.astype(str))
-
-
-def codec_of(schema) -> Codec:
-    return Codec(schema, {c.name: public_coder(c) for c in schema.modelled})
 
 
 def scores_of(numbers) -> dict[str, np.ndarray]:

@@ -6,14 +6,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import toy_rows
+from conftest import codec_of, toy_rows, visits
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from tabsynth import Schema, Unit
 from tabsynth.access import Candidate
-from tabsynth.codec import Codec, public_coder
 from tabsynth.curator import table as table_module
 from tabsynth.curator.discover import discover
 from tabsynth.curator.ledger import Budget, Ledger
@@ -26,15 +25,6 @@ PHASES = (Phase.explicit, Phase.generate)
 rows = st.lists(
     st.tuples(st.integers(0, 4), st.sampled_from(["A", "B", "C", "other", None]), st.integers(-3, 15)), min_size=1, max_size=30
 )
-
-
-def visits(data) -> pd.DataFrame:
-    frame = pd.DataFrame(data, columns=["person", "ward", "days"])
-    return frame.assign(person="p" + frame.person.astype(str))
-
-
-def codec_of(schema: Schema) -> Codec:
-    return Codec(schema, {c.name: public_coder(c) for c in schema.modelled})
 
 
 def exact(frame: pd.DataFrame, schema: Schema, cliques, secret: str | None = "fixed") -> list[np.ndarray]:

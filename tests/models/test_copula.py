@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import codec_of
 from scipy import stats
 
 import tabsynth
 from tabsynth import Schema
 from tabsynth.access import silent
-from tabsynth.codec import Codec, public_coder
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import PrivateTable
 from tabsynth.models import _tree
@@ -159,7 +159,7 @@ def test_at_any_budget_the_noise_can_be_drawn(epsilon, max_rows):
     schema = Schema.from_dict({"name": "t", "unit": {"key": "p", "max_rows": max_rows}, "columns": columns})
     ledger = Ledger(Budget(epsilon, 1e-6))
     with PrivateTable(frame, schema, ledger) as table:
-        table.encode(Codec(schema, {c.name: public_coder(c) for c in schema.modelled}))
+        table.encode(codec_of(schema))
         model = Copula(singles=0.5).fit(table, np.random.default_rng(0), silent)
     assert ledger.left() == pytest.approx(0, abs=1e-12)
     assert isinstance(model, CopulaModel)
