@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 LAYERS = ("Sequential", "Linear", "LeakyReLU", "ReLU", "Tanh", "Identity")
 """What a critic may be made of: layers that treat every row by itself and keep nothing of it."""
-TOGETHER = 128
-"""Units whose gradients are held at once."""
+TOGETHER = 4096
+"""Rows, padding included, whose gradients are worked on at once."""
 
 
 class GradientStream:
@@ -67,15 +67,18 @@ class GradientStream:
         clip: float,
         multiplier: float,
     ) -> None:
-        from opacus import GradSampleModule
+        import torch
+        from opacus.grad_sample import GradSampleModuleFastGradientClipping as GhostClipping
 
         _refuse_what_mixes_rows(critic)
-        self._rows = (codes.astype(np.int64) + np.cumsum([0, *sizes[:-1]])[:, None]).T
         order = np.argsort(units, kind="stable")
-        self._rows, held = self._rows[order], np.bincount(units)
-        self._first = np.concatenate([[0], np.cumsum(held)])
+        self._rows = (codes.astype(np.int64) + np.cumsum([0, *sizes[:-1]])[:, None]).T[order]
+        self._held = np.bincount(units)
+        self._first = np.cumsum(self._held) - self._held
         self._width = sum(sizes)
-        self._critic = GradSampleModule(copy.deepcopy(critic), loss_reduction="sum")
+        self._precision = torch.float32 if self._held.max(initial=1) == 1 else torch.float64
+        ghost = copy.deepcopy(critic).to(self._precision)
+        self._critic = GhostClipping(ghost, loss_reduction="sum")
         self._rate, self._clip = rate, clip
         self.multiplier = multiplier
         self.left = steps
@@ -87,47 +90,53 @@ class GradientStream:
         self.left -= 1
         self._critic._module.load_state_dict(critic.state_dict())
         batch = self._batch()
+        batch = batch[np.argsort(self._held[batch], kind="stable")]
         sums = [np.zeros(p.shape) for p in self._critic.parameters()]
-        for at in range(0, len(batch), TOGETHER):
-            for total, part in zip(sums, self._clipped(batch[at : at + TOGETHER]), strict=True):
+        while len(batch):
+            fitting = np.arange(1, len(batch) + 1) * self._held[batch] <= TOGETHER
+            now, batch = np.split(batch, [max(1, fitting.sum())])
+            for total, part in zip(sums, self._clipped(now), strict=True):
                 total += part
         return self._released(sums)
 
     def _batch(self) -> np.ndarray:
         """The units of one Poisson sample: each by a coin of its own, never twice."""
-        coins = np.frombuffer(os.urandom(8 * (len(self._first) - 1)), dtype=np.uint64)
+        coins = np.frombuffer(os.urandom(8 * len(self._held)), dtype=np.uint64)
         return np.flatnonzero(coins < np.uint64(int(self._rate * 2**64))) if self._rate < 1 else np.arange(len(coins))
 
     def _clipped(self, units: np.ndarray) -> list[np.ndarray]:
-        """Sum over these units of the shortened gradients of ``softplus(-critic(row))``, summed over each unit's rows."""
+        """Sum over these units of the shortened gradients of ``softplus(-critic(row))``, summed over each unit's rows.
+
+        Units are padded to as many rows as the longest has, and a unit is one sample to Opacus, which finds the norm of its gradient without
+        building it (ghost clipping: Li, Tramer, Liang and Hashimoto, ICLR 2022, section 4). That takes differences of large numbers
+        where a unit has several rows, so it is done in double precision there.
+        """
         import torch
 
+        place = self._first[units, None] + np.arange(self._held[units].max())
+        there = place < (self._first + self._held)[units, None]
         device = next(self._critic.parameters()).device
-        held = self._first[units + 1] - self._first[units]
-        rows = np.concatenate([np.arange(self._first[u], self._first[u + 1]) for u in units])
-        owner = torch.as_tensor(np.repeat(np.arange(len(units)), held), device=device)
-        x = torch.zeros((len(rows), self._width), device=device)
-        x.scatter_(1, torch.as_tensor(self._rows[rows], device=device), 1.0)
+        x = torch.zeros((*place.shape, self._width), device=device, dtype=self._precision)
+        x.scatter_(2, torch.as_tensor(self._rows[np.where(there, place, 0)], device=device), 1.0)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Full backward hook")
-            torch.nn.functional.softplus(-self._critic(x)).sum().backward()
-        samples = []
-        for p in self._critic.parameters():
-            flat = p.grad_sample.reshape(len(rows), -1)
-            samples.append(torch.zeros((len(units), flat.shape[1]), device=device).index_add_(0, owner, flat))
-        norm = torch.stack([s.square().sum(1) for s in samples]).sum(0).sqrt()
-        kept = (self._clip / (norm * (1 + 1e-6) + 1e-12)).clamp(max=1.0)
-        self._critic.zero_grad()
-        return [
-            (kept @ s).double().cpu().numpy().reshape(p.shape) for s, p in zip(samples, self._critic.parameters(), strict=True)
-        ]
+            loss = (torch.nn.functional.softplus(-self._critic(x)[:, :, 0]) * torch.as_tensor(there, device=device)).sum(1)
+            loss.sum().backward(retain_graph=True)
+            kept = (self._clip / (self._critic.get_norm_sample() * (1 + 1e-5) + 1e-12)).clamp(max=1.0)
+            self._critic.zero_grad(set_to_none=True)
+            self._critic.disable_hooks()
+            (loss * kept).sum().backward()
+        sums = [p.grad.double().cpu().numpy() for p in self._critic.parameters()]
+        self._critic.zero_grad(set_to_none=True)
+        self._critic.enable_hooks()
+        return sums
 
     def _released(self, sums: list[np.ndarray]) -> list[torch.Tensor]:
         import torch
 
         scale = self.multiplier * self._clip
         return [
-            torch.as_tensor(s + scale * gaussian(s.shape), dtype=p.dtype, device=p.device)
+            torch.as_tensor(s + scale * gaussian(s.shape), dtype=torch.float32, device=p.device)
             for s, p in zip(sums, self._critic.parameters(), strict=True)
         ]
 
