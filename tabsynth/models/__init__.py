@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 MODELS = {
     "aim": ("tabsynth.models.aim", "AIM", "FieldModel"),
     "copula": ("tabsynth.models.copula", "Copula", "CopulaModel"),
+    "ctgan": ("tabsynth.models.ctgan", "CTGAN", "CTGANModel"),
     "independent": ("tabsynth.models.independent", "Independent", "IndependentModel"),
     "mst": ("tabsynth.models.mst", "MST", "TreeModel"),
     "neural": ("tabsynth.models.neural", "Neural", "NeuralModel"),
 }
 """Name -> module, synthesizer, fitted model; imported when used."""
 
-EXTRAS = {"neural": "torch"}
+EXTRAS = {"ctgan": "opacus", "neural": "torch"}
 """Name -> what fitting it needs besides the core dependencies; the extra has the model's name."""
 
 MANY_COLUMNS = 300

@@ -74,10 +74,12 @@ class Field:
         self._block(i, j)[...] += change
         self._block(j, i)[...] += change.T
 
-    def step(self, codes: np.ndarray, rng: np.random.Generator) -> None:
+    def step(self, codes: np.ndarray, rng: np.random.Generator, *, backwards: bool = False) -> None:
         """One Gibbs step for every column of every row, in place; `codes` is int32, shape (rows, columns), C-contiguous."""
         seeds = rng.integers(0, 2**63, CHUNKS, dtype=np.int64).astype(np.uint64)
-        _gibbs(codes, self.sizes, self.single, self.starts, self.degree, self._neighbour, self._pointer, self._blocks, seeds)
+        order = np.arange(len(self.sizes))[:: -1 if backwards else 1].copy()
+        near = (self.degree, self._neighbour, self._pointer, self._blocks)
+        _gibbs(codes, order, self.sizes, self.single, self.starts, *near, seeds)
 
 
 class Tables:
@@ -95,13 +97,13 @@ class Tables:
             row[: len(a)] = a
         self._sizes = np.asarray(sizes, dtype=np.int64)
         cells = [int(np.prod(self._sizes[list(a)])) for a in attrs]
-        self._starts = np.concatenate([[0], np.cumsum(cells)[:-1]]).astype(np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(cells)[:-1]]).astype(np.int64)
         self.cells = sum(cells)
 
     def count(self, codes: np.ndarray) -> np.ndarray:
         """Counts of all tables, float32, shape (cells,)."""
         out = np.zeros(self.cells, dtype=np.float32)
-        _tally(codes, self._columns, self._sizes, self._starts, out)
+        _tally(codes, self._columns, self._sizes, self.starts, out)
         return out
 
     def exchange(self, codes: np.ndarray, offers: np.ndarray, counts: np.ndarray, aim: np.ndarray) -> None:
@@ -109,7 +111,7 @@ class Tables:
 
         Closeness is the sum of (counts - aim)**2 / (aim + 1). `counts` are those of `codes` and are kept true.
         """
-        _exchange(codes, offers, self._columns, self._sizes, self._starts, aim, counts)
+        _exchange(codes, offers, self._columns, self._sizes, self.starts, aim, counts)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -124,15 +126,15 @@ def _uniform(state):
 
 
 @numba.njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _gibbs(codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds):
-    rows, columns = codes.shape
+def _gibbs(codes, order, sizes, single, starts, degree, neighbour, pointer, blocks, seeds):
+    rows = len(codes)
     chunks = len(seeds)
     for c in numba.prange(chunks):
         state = np.empty(1, np.uint64)
         state[0] = seeds[c]
         weight = np.empty(sizes.max(), np.float32)
         for r in range(c * rows // chunks, (c + 1) * rows // chunks):
-            for i in range(columns):
+            for i in order:
                 size = sizes[i]
                 for a in range(size):
                     weight[a] = single[starts[i] + a]

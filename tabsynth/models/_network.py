@@ -1,4 +1,4 @@
-"""Tables -> weights of a network that redrafts rows. The only import of torch in models; sampling needs numpy alone."""
+"""Tables -> weights of a network that redrafts rows. Imports torch; sampling needs numpy alone."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def train(task: Task, training: Training, seed: int, progress: Callable[[float],
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with _one_thread():
+    with one_thread():
         generator = torch.Generator().manual_seed(seed)
         weights = {k: w.to(device).requires_grad_() for k, w in _initial(task, training, generator).items()}
         loss, drafts = _Loss(task, device), torch.tensor(task.drafts, device=device)
@@ -193,8 +193,8 @@ class _Loss:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Two threads on a busy machine of two cores can be 40 times slower than one."""
+def one_thread() -> Iterator[None]:
+    """One thread for torch: two on a busy machine of two cores can be 40 times slower than one."""
     import torch
 
     before = torch.get_num_threads()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ from tabsynth.models._field import Field, Tables
 
 Cells = tuple[int, ...]
 """The columns of a table, by number, in increasing order."""
+
+Score = Callable[[np.ndarray], np.ndarray]
+"""Rows of codes -> a number for each."""
 
 AVERAGED = 4
 BALANCE_MEAN, BALANCE_OFFERS = 8, 6
@@ -63,6 +66,11 @@ class Walk:
     rows : int
         Number of rows that walk.
     rng : Generator
+
+    Attributes
+    ----------
+    doubt : callable, optional
+        Added to the field's log-density: what it is held to lack.
     """
 
     def __init__(self, shares: Sequence[np.ndarray], total: float, rows: int, rng: np.random.Generator) -> None:
@@ -71,6 +79,7 @@ class Walk:
         self.codes = np.stack([_tables.draw(p, rows, rng) for p in shares], axis=1).astype(np.int32)
         self.total = total
         self.rng = rng
+        self.doubt: Score | None = None
         self._evidence: list[Evidence] = []
         self._moved: list[np.ndarray] = []
 
@@ -79,7 +88,7 @@ class Walk:
         tables = Tables(self.sizes, attrs)
         counts = np.zeros(tables.cells)
         for _ in range(AVERAGED):
-            self.field.step(self.codes, self.rng)
+            self._step(self.codes)
             counts += tables.count(self.codes)
         counts *= self.total / (AVERAGED * len(self.codes))
         shapes = [tuple(self.sizes[list(a)]) for a in attrs]
@@ -143,7 +152,7 @@ class Walk:
         recent = expected.copy()
         ends = np.cumsum([e.owner.size for e in self._evidence])[:-1]
         for rate in np.geomspace(first, last, steps):
-            self.field.step(self.codes, self.rng)
+            self._step(self.codes)
             counts = np.bincount(owner, tables.count(self.codes), len(noisy))
             recent += (counts - recent) / 5
             held = np.maximum(recent, expected)
@@ -155,9 +164,9 @@ class Walk:
         self._moved = np.split(moved, starts[1:-1])
 
     def balanced(self) -> np.ndarray:
-        """As many rows as walk, whose low-order tables are the field's own almost without sampling noise.
+        """As many rows as walk, whose low-order tables are those of the walk's distribution almost without sampling noise.
 
-        The field's tables are averaged over some steps; then rows are offered their next steps and take those that bring the tables of
+        The tables are averaged over some steps; then rows are offered their next steps and take those that bring the tables of
         all rows together closer to that average.
         """
         attrs = _balanced_tables(self.sizes, [e.attrs for e in self._evidence])
@@ -165,14 +174,31 @@ class Walk:
         mean = np.zeros(tables.cells, dtype=np.float32)
         walking = self.codes.copy()
         for _ in range(BALANCE_MEAN):
-            self.field.step(walking, self.rng)
+            self._step(walking)
             mean += tables.count(walking) / np.float32(BALANCE_MEAN)
         rows = walking.copy()
         counts = tables.count(rows)
         for _ in range(BALANCE_OFFERS):
-            self.field.step(walking, self.rng)
+            self._step(walking)
             tables.exchange(rows, walking[self.rng.permutation(len(walking))], counts, mean)
         return rows
+
+    def _step(self, codes: np.ndarray) -> None:
+        step(self.field, self.doubt, codes, self.rng)
+
+
+def step(field: Field, doubt: Score | None, codes: np.ndarray, rng: np.random.Generator) -> None:
+    """Move rows in place by one step that leaves the density field * exp(doubt) as it is.
+
+    Each row is offered a Gibbs step of the field, through the columns forwards or backwards by the toss of a coin (so that the offer is
+    reversible), and takes it with the probability of Metropolis and Hastings.
+    """
+    if doubt is None:
+        return field.step(codes, rng)
+    offers = codes.copy()
+    field.step(offers, rng, backwards=bool(rng.integers(2)))
+    taken = rng.random(len(codes)) < np.exp(np.minimum(doubt(offers) - doubt(codes), 0))
+    codes[taken] = offers[taken]
 
 
 def _spreads(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, by: int | None) -> np.ndarray | float:

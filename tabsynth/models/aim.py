@@ -52,6 +52,8 @@ class AIM:
         As many rows walk as there are real ones (a noisy number), but at least `fewest`, and at most `most` codes in all their columns.
     steps : int
         Gibbs steps of the fit after each round; after the last round twice as many.
+    kept : float
+        Share of what is left of the budget that is not spent.
     """
 
     name: str = "aim"
@@ -68,21 +70,28 @@ class AIM:
     fewest: int = 8_192
     most: int = 1_000_000
     steps: int = 60
+    kept: float = 0.0
 
     def fit(self, data: Counts, rng: np.random.Generator, progress: Progress) -> FieldModel:
-        """See `tabsynth.access.Synthesizer`. Spends exactly ``data.left()``."""
-        budget = data.left()
+        """See `tabsynth.access.Synthesizer`. Spends ``1 - kept`` of ``data.left()``."""
+        walk = self.walk(data, rng, progress)
+        progress("balancing rows", 0.9)
+        return FieldModel(walk.total, list(data.domain), walk.field, walk.balanced())
+
+    def walk(self, data: Counts, rng: np.random.Generator, progress: Progress) -> Walk:
+        """What `fit` does before rows are balanced."""
+        kept = self.kept * data.left()
+        budget = data.left() - kept
         progress("measuring columns", 0.0)
         walk = self._first(data, min(self.columns * len(data.domain) ** 0.5, 0.6) * budget, rng)
         walk.run(self.steps, 0.15, 0.05)
         for r in range(self.rounds):
             progress("comparing pairs", 0.1 + 0.7 * r / self.rounds)
             last = r == self.rounds - 1
-            self._round(data, walk, self.scores * budget, self.rounds - r)
+            self._round(data, walk, self.scores * budget, self.rounds - r, kept)
             progress("fitting", 0.2 + 0.7 * r / self.rounds)
             walk.run((1 + last) * self.steps, 0.15, 0.02 if last else 0.05)
-        progress("balancing rows", 0.9)
-        return FieldModel(walk.total, list(data.domain), walk.field, walk.balanced())
+        return walk
 
     def _first(self, data: Counts, cost: float, rng: np.random.Generator) -> Walk:
         """Every column, each with the target where there is one."""
@@ -129,8 +138,8 @@ class AIM:
         costs = _tables.split((1 - self.look) * cost - alone, sizes)
         return tables + data.measure(pairs, costs=costs, groups=groups), groups
 
-    def _round(self, data: Counts, walk: Walk, cost: float, rounds_left: int) -> None:
-        """Score all pairs, measure the clearest with this round's part of the budget, and take them in."""
+    def _round(self, data: Counts, walk: Walk, cost: float, rounds_left: int, kept: float) -> None:
+        """Score all pairs, measure the clearest with this round's part of all but `kept` of the budget, and take them in."""
         names = list(data.domain)
         every = itertools.combinations(range(len(names)), 2)
         pairs: list[Cells] = [p for p in every if math.prod(walk.sizes[list(p)]) <= self.cells]
@@ -146,7 +155,7 @@ class AIM:
             return
         attrs = [pairs[q] for q in chosen] or [(i,) for i in range(len(names))]
         beliefs = [expected[q] for q in chosen] or walk.expect(attrs)
-        spend = (data.left() - (rounds_left - 1) * cost) / rounds_left
+        spend = (data.left() - kept - (rounds_left - 1) * cost) / rounds_left
         costs = _tables.split(spend, [e.size for e in beliefs])
         noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs)
         for a, m, e in zip(attrs, noisy, beliefs, strict=True):
@@ -183,8 +192,12 @@ class FieldModel:
             part = codes[at : at + own]
             part[...] = self.rows[rng.permutation(own)[: len(part)]]
         if rows > own:
-            self.field.step(codes[own:], rng)
+            self.move(codes[own:], rng)
         return codes
+
+    def move(self, codes: Codes, rng: np.random.Generator) -> None:
+        """Walk on, in place."""
+        self.field.step(codes, rng)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """See `tabsynth.access.Model`."""

@@ -218,13 +218,16 @@ def rare_fraud(rows, rng):
 
 
 def test_a_rare_target_keeps_what_it_depends_on():
-    """100 of 20,000 rows at epsilon 1: a linear rule learned on the synthetic rows finds new ones (about .93; with one prior width .1)."""
+    """100 of 20,000 rows at epsilon 3: a linear rule learned on the synthetic rows finds new ones.
+
+    Seen in 12 runs: .78 to .97; with one prior width, in 6 runs, .01 to .43. At epsilon 1 it is a lottery: .003 to .96.
+    """
     rng = np.random.default_rng(16)
     train, new = rare_fraud(20_000, rng), rare_fraud(50_000, rng)
     number = {"kind": "integer", "minimum": -20, "maximum": 20, "nullable": False}
     columns = {c: number for c in train if c != "fraud"} | {"fraud": {"kind": "boolean", "nullable": False}}
     schema = tabsynth.Schema.from_dict({"name": "rare", "columns": columns, "target": "fraud"})
-    sample = tabsynth.fit(train, schema, epsilon=1, model="aim").sample(20_000)
+    sample = tabsynth.fit(train, schema, epsilon=3, model="aim").sample(20_000)
     rule = LogisticRegression(max_iter=300).fit(sample.drop(columns="fraud"), sample["fraud"].astype(bool))
     score = rule.predict_proba(new.drop(columns="fraud"))[:, 1]
     assert average_precision_score(new["fraud"], score) > 0.6

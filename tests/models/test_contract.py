@@ -6,7 +6,7 @@ from conftest import toy_rows
 
 import tabsynth
 from tabsynth import Release, Schema
-from tabsynth.access import Counts, silent
+from tabsynth.access import CountsAndGradients, silent
 from tabsynth.codec import Codec, public_coder
 from tabsynth.curator.discover import discover
 from tabsynth.curator.ledger import Budget, Ledger
@@ -24,7 +24,7 @@ class OnlyCounts:
         self._table = table
 
     def __getattr__(self, name: str):
-        assert name in dir(Counts), f"the model reached for {name!r}, which is not in the protocol"
+        assert name in dir(CountsAndGradients), f"the model reached for {name!r}, which is not in the protocol"
         return getattr(self._table, name)
 
 
