@@ -139,9 +139,12 @@ def fit(train: Path, schema: Path, out: Path, force: bool, quiet: bool, as_json:
 @click.argument("model", type=table)
 @rows_option
 @seed_option
+@click.option(
+    "--where", multiple=True, help="Keep to rows such as \"age >= 65 and ward = 'surgery'\"; given again, all have to hold."
+)
 @click.option("--out", required=True, type=table, help="CSV or Parquet file to write.")
 @output
-def sample(model: Path, rows: int | None, seed: int, out: Path, quiet: bool, as_json: bool) -> None:
+def sample(model: Path, rows: int | None, seed: int, where: tuple[str, ...], out: Path, quiet: bool, as_json: bool) -> None:
     """Draw synthetic rows from MODEL, a model or release folder. Spends no privacy."""
     from tabsynth import Release
     from tabsynth.tables import check_extension, write_table
@@ -150,7 +153,7 @@ def sample(model: Path, rows: int | None, seed: int, out: Path, quiet: bool, as_
     loaded = Release.load(model)
     with bar(quiet) as progress:
         progress("sampling", 0.0)
-        frame = loaded.sample(rows, seed=seed)
+        frame = loaded.sample(rows, seed=seed, where=where or None)
         progress("writing", 0.7)
         write_table(frame, out, loaded.schema)
     done(quiet, as_json, {"rows": len(frame), "out": str(out)}, f"{len(frame):,} synthetic rows: {out}")

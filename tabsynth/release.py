@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from tabsynth.errors import FolderError, OptionError, TabsynthError
 from tabsynth.models import model_class
 from tabsynth.schema import Schema
 from tabsynth.tables import replacing, undone
+from tabsynth.where import Condition, draw
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,15 +76,18 @@ class Release:
         """Noisy estimate of the number of rows the model was fitted on: the default size of a sample."""
         return max(1, round(self.model.total))
 
-    def sample(self, rows: int | None = None, *, seed: int = 0) -> pd.DataFrame:
+    def sample(self, rows: int | None = None, *, seed: int = 0, where: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Synthetic rows. Free: whatever is done with a release spends no privacy.
 
         Parameters
         ----------
         rows : int, optional
-            How many; `self.rows` by default.
+            How many; `self.rows` by default, or as many of those as satisfy `where`.
         seed : int
             The same seed gives the same rows.
+        where : str or sequence of str, optional
+            Conditions that all rows satisfy, such as ``"age >= 65 and ward = 'surgery'"`` (grammar: `tabsynth.where`). The rows
+            have the model's distribution given the conditions.
 
         Returns
         -------
@@ -93,12 +97,21 @@ class Release:
         Raises
         ------
         OptionError
-            If `rows` or `seed` is not a whole number in its range.
+            If `rows` or `seed` is not a whole number in its range, `where` cannot be read, or too few rows satisfy it.
         """
         check_rows(rows)
         check_seed(seed)
+        condition = None if where is None else Condition.parse(where, self.codec)
+        if condition and rows is not None:
+            return draw(self.model, condition, int(rows), seed)
         rng = np.random.default_rng(seed)
-        return self.codec.decode(self.model.sample(self.rows if rows is None else int(rows), rng), rng)
+        codes = self.model.sample(self.rows if rows is None else int(rows), rng)
+        frame = condition.decode(codes, rng) if condition else self.codec.decode(codes, rng)
+        if frame.empty:
+            raise OptionError(
+                f"none of {len(codes):,} drawn rows satisfies the condition; widen it, or say how many rows you need."
+            )
+        return frame
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the model folder, whole or not at all.

@@ -173,7 +173,7 @@ def changed(**options):
     [
         *((changed(epsilon=e), "epsilon is") for e in ("0", "-1", "nan", "inf", "abc")),
         *((changed(delta=d), "delta is") for d in ("0", "1", "1.5", "-1e-6", "nan", "x")),
-        (changed(model="gpt"), "there is no model 'gpt'; use auto, aim, copula, independent, mst"),
+        (changed(model="gpt"), "there is no model 'gpt'; use auto, aim, copula, ctgan, independent, mst"),
         (changed(target="nosuch"), "target is 'nosuch'"),
         (changed(seed="-1"), "seed is -1"),
         (changed(seed="1.5"), "give a whole number"),
