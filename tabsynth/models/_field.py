@@ -74,12 +74,14 @@ class Field:
         self._block(i, j)[...] += change
         self._block(j, i)[...] += change.T
 
-    def step(self, codes: np.ndarray, rng: np.random.Generator, *, backwards: bool = False) -> None:
-        """One Gibbs step for every column of every row, in place; `codes` is int32, shape (rows, columns), C-contiguous."""
+    def step(self, codes: np.ndarray, rng: np.random.Generator, *, reversible: bool = False) -> None:
+        """One Gibbs step for every column of every row, in place; `codes` is int32, shape (rows, columns), C-contiguous.
+
+        Columns take their turns in order; if `reversible`, half of the rows, each by a coin of its own, go through them backwards.
+        """
         seeds = rng.integers(0, 2**63, CHUNKS, dtype=np.int64).astype(np.uint64)
-        order = np.arange(len(self.sizes))[:: -1 if backwards else 1].copy()
         near = (self.degree, self._neighbour, self._pointer, self._blocks)
-        _gibbs(codes, order, self.sizes, self.single, self.starts, *near, seeds)
+        _gibbs(codes, self.sizes, self.single, self.starts, *near, seeds, reversible)
 
 
 class Tables:
@@ -126,15 +128,17 @@ def _uniform(state):
 
 
 @numba.njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _gibbs(codes, order, sizes, single, starts, degree, neighbour, pointer, blocks, seeds):
-    rows = len(codes)
+def _gibbs(codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible):
+    rows, columns = codes.shape
     chunks = len(seeds)
     for c in numba.prange(chunks):
         state = np.empty(1, np.uint64)
         state[0] = seeds[c]
         weight = np.empty(sizes.max(), np.float32)
         for r in range(c * rows // chunks, (c + 1) * rows // chunks):
-            for i in order:
+            backwards = reversible and _uniform(state) < 0.5
+            for turn in range(columns):
+                i = columns - 1 - turn if backwards else turn
                 size = sizes[i]
                 for a in range(size):
                     weight[a] = single[starts[i] + a]

@@ -190,13 +190,12 @@ class Walk:
 def step(field: Field, doubt: Score | None, codes: np.ndarray, rng: np.random.Generator) -> None:
     """Move rows in place by one step that leaves the density field * exp(doubt) as it is.
 
-    Each row is offered a Gibbs step of the field, through the columns forwards or backwards by the toss of a coin (so that the offer is
-    reversible), and takes it with the probability of Metropolis and Hastings.
+    Each row is offered a reversible Gibbs step of the field, and takes it with the probability of Metropolis and Hastings.
     """
     if doubt is None:
         return field.step(codes, rng)
     offers = codes.copy()
-    field.step(offers, rng, backwards=bool(rng.integers(2)))
+    field.step(offers, rng, reversible=True)
     taken = rng.random(len(codes)) < np.exp(np.minimum(doubt(offers) - doubt(codes), 0))
     codes[taken] = offers[taken]
 

@@ -69,7 +69,7 @@ class CTGAN:
     most: float = 0.3
     half: float = 0.3
     look: float = 0.02
-    steps: int = 1000
+    steps: int = 600
     rate: float = 0.1
     clip: float = 1.0
     width: int = 64
