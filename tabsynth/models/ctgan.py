@@ -77,7 +77,7 @@ class CTGAN:
     drafts: int = 4096
     trust: tuple[float, ...] = (0.5, 1.0)
     refit: int = 60
-    sure: float = 1.5
+    sure: float = 2.0
     tables: int = 500
     cells: int = 20_000
 
