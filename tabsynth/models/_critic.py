@@ -57,7 +57,7 @@ class Critic:
 
 
 def network(codes: int, width: int, seed: int) -> torch.nn.Module:
-    """From indicators of a row's codes, shape (rows, codes), to one number a row, which is zero before training."""
+    """From indicators of a row's codes, shape (rows, codes), to one number a row, zero before training; on CUDA if there is any."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -65,7 +65,7 @@ def network(codes: int, width: int, seed: int) -> torch.nn.Module:
         net = torch.nn.Sequential(torch.nn.Linear(codes, width), torch.nn.LeakyReLU(SLOPE), torch.nn.Linear(width, 1))
     torch.nn.init.zeros_(net[2].weight)
     torch.nn.init.zeros_(net[2].bias)
-    return net
+    return net.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def train(
@@ -96,15 +96,15 @@ def train(
     """
     import torch
 
-    starts = np.cumsum([0, *sizes[:-1]])
+    starts, device = np.cumsum([0, *sizes[:-1]]), next(net.parameters()).device
     steps = gradients.left
     optimizer = torch.optim.Adam(net.parameters(), lr=rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1, pct_start=0.1)
     mean = [torch.zeros_like(p) for p in net.parameters()]
     with one_thread():
         for step in range(steps):
-            rows = torch.as_tensor(drafts() + starts)
-            x = torch.zeros((len(rows), sum(sizes))).scatter_(1, rows, 1.0)
+            rows = torch.as_tensor(drafts() + starts, device=device)
+            x = torch.zeros((len(rows), sum(sizes)), device=device).scatter_(1, rows, 1.0)
             optimizer.zero_grad()
             torch.nn.functional.softplus(net(x)).mean().backward()
             for p, real in zip(net.parameters(), gradients.step(net), strict=True):
@@ -115,5 +115,5 @@ def train(
                 m += p.detach() * (step >= steps // 2) / (steps - steps // 2)
             if step % 20 == 0:
                 progress(step / steps)
-    inner, shift, outer, bias = (m.numpy() for m in mean)
+    inner, shift, outer, bias = (m.cpu().numpy() for m in mean)
     return Critic(starts, np.ascontiguousarray(inner.T), shift, outer[0], bias)
