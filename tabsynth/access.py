@@ -107,6 +107,10 @@ class Gradients(Protocol):
 class CountsAndGradients(Counts, Protocol):
     """Both. Implemented by `tabsynth.curator.table.PrivateTable`."""
 
+    @property
+    def budget(self) -> float:
+        """The whole budget, in rho, whatever of it is spent. What is left may depend on answers; this does not."""
+
     def gradients(self, critic: torch.nn.Module, *, steps: int, rate: float, clip: float, share: float) -> Gradients:
         """Open a stream of `steps` noisy gradients for a share of the whole budget; a unit is in a step's batch with probability `rate`.
 

@@ -70,6 +70,11 @@ class PrivateTable:
         coders = {name: self._codec.coders[name] for name in self.domain}
         return {name: len(coder.starts) if isinstance(coder, Bins) else 0 for name, coder in coders.items()}
 
+    @property
+    def budget(self) -> float:
+        """The whole budget, in rho."""
+        return self.ledger.budget.rho
+
     def left(self) -> float:
         """Budget left, in rho."""
         return self.ledger.left()
@@ -173,7 +178,7 @@ class PrivateTable:
 
         if not 0 < clip < math.inf:
             raise Unaccounted(f"the clipping norm is {clip!r}; give a number above 0.")
-        multiplier = self.ledger.multiplier(rate, steps, share * self.ledger.budget.rho)
+        multiplier = self.ledger.multiplier(rate, steps, share * self.budget)
         step = PoissonSampledDpEvent(rate, GaussianDpEvent(multiplier))
         self.ledger.charge(SelfComposedDpEvent(step, steps), f"{steps} gradient steps")
         codes, units = self._source.rows()

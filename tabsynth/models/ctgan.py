@@ -83,9 +83,9 @@ class CTGAN:
 
     def fit(self, data: CountsAndGradients, rng: np.random.Generator, progress: Progress) -> CTGANModel:
         """See `tabsynth.access.Synthesizer`. Spends exactly ``data.left()``."""
-        sizes, budget = list(data.domain.values()), data.left()
+        sizes = list(data.domain.values())
         net = _critic.network(sum(sizes), self.width, int(rng.integers(2**63)))
-        share = self.most * budget / (budget + self.half)
+        share = self.most * data.budget / (data.budget + self.half)
         gradients = data.gradients(net, steps=self.steps, rate=self.rate, clip=self.clip, share=share)
         walk = AIM(target=self.target, kept=self.look).walk(data, rng, lambda what, done: progress(what, 0.4 * done))
         rows = walk.codes.copy()

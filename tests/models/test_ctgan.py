@@ -188,15 +188,12 @@ class Asked(Exception):
 
 
 class Budget:
-    """A table of two columns that tells what it is asked for."""
+    """A table of two columns; what is left of its budget is nobody's business before the stream is open."""
 
     domain = types.MappingProxyType({"a": 2, "b": 2})
 
     def __init__(self, rho):
-        self.rho = rho
-
-    def left(self):
-        return self.rho
+        self.budget = rho
 
     def gradients(self, critic, *, steps, rate, clip, share):
         raise Asked(share)
@@ -204,6 +201,7 @@ class Budget:
 
 @pytest.mark.parametrize(("rho", "share"), [(1e-4, 1e-4), (0.3, 0.15), (100, 0.2991)])
 def test_the_critic_s_part_of_the_budget_grows_with_it(rho, share):
+    """It is told by the whole budget: what is left after ranges were bought depends on answers, which a stream's price must not."""
     with pytest.raises(Asked) as asked:
         CTGAN().fit(Budget(rho), np.random.default_rng(0), silent)
     assert asked.value.args[0] == pytest.approx(share, rel=1e-3)
