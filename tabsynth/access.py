@@ -97,8 +97,6 @@ class Gradients(Protocol):
 
     left: int
     """Steps that are left."""
-    multiplier: float
-    """Standard deviation of the noise, in clipping norms."""
 
     def step(self, critic: torch.nn.Module) -> list[torch.Tensor]:
         """Sum over a Poisson sample of units of the clipped gradients of ``softplus(-critic(row))``, plus noise, for each parameter."""

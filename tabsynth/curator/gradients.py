@@ -80,7 +80,7 @@ class GradientStream:
         ghost = copy.deepcopy(critic).to(self._precision)
         self._critic = GhostClipping(ghost, loss_reduction="sum")
         self._rate, self._clip = rate, clip
-        self.multiplier = multiplier
+        self._multiplier = multiplier
         self.left = steps
 
     def step(self, critic: torch.nn.Module) -> list[torch.Tensor]:
@@ -134,7 +134,7 @@ class GradientStream:
     def _released(self, sums: list[np.ndarray]) -> list[torch.Tensor]:
         import torch
 
-        scale = self.multiplier * self._clip
+        scale = self._multiplier * self._clip
         return [
             torch.as_tensor(s + scale * gaussian(s.shape), dtype=torch.float32, device=p.device)
             for s, p in zip(sums, self._critic.parameters(), strict=True)

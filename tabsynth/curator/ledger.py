@@ -10,7 +10,7 @@ g say, so the ledger keeps (epsilon, delta) exactly when g <= r, that is when g 
 so prices still add up, and the order of charges does not matter. Gaussian steps may be chosen in view of earlier answers, so long as
 they fit; the rate, multiplier and steps of a stream may not: the argument takes them as fixed before the first answer.
 
-Together with `sampled` the only import of dp_accounting here. Everything here is public.
+Everything here is public.
 """
 
 from __future__ import annotations

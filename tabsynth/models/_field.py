@@ -98,22 +98,27 @@ class Tables:
         for row, a in zip(self._columns, attrs, strict=True):
             row[: len(a)] = a
         self._sizes = np.asarray(sizes, dtype=np.int64)
-        cells = [int(np.prod(self._sizes[list(a)])) for a in attrs]
-        self.starts = np.concatenate([[0], np.cumsum(cells)[:-1]]).astype(np.int64)
+        self._shapes = [tuple(self._sizes[list(a)]) for a in attrs]
+        cells = [int(np.prod(s)) for s in self._shapes]
+        self._starts = np.concatenate([[0], np.cumsum(cells)[:-1]]).astype(np.int64)
         self.cells = sum(cells)
 
     def count(self, codes: np.ndarray) -> np.ndarray:
         """Counts of all tables, float32, shape (cells,)."""
         out = np.zeros(self.cells, dtype=np.float32)
-        _tally(codes, self._columns, self._sizes, self.starts, out)
+        _tally(codes, self._columns, self._sizes, self._starts, out)
         return out
+
+    def split(self, counts: np.ndarray) -> list[np.ndarray]:
+        """Such a flat array as one table for each tuple of columns, one axis for each column."""
+        return [part.reshape(shape) for part, shape in zip(np.split(counts, self._starts[1:]), self._shapes, strict=True)]
 
     def exchange(self, codes: np.ndarray, offers: np.ndarray, counts: np.ndarray, aim: np.ndarray) -> None:
         """Replace each row by the one offered for it, in place, where that brings `counts` closer to `aim`.
 
         Closeness is the sum of (counts - aim)**2 / (aim + 1). `counts` are those of `codes` and are kept true.
         """
-        _exchange(codes, offers, self._columns, self._sizes, self.starts, aim, counts)
+        _exchange(codes, offers, self._columns, self._sizes, self._starts, aim, counts)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

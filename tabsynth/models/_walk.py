@@ -90,10 +90,7 @@ class Walk:
         for _ in range(AVERAGED):
             self._step(self.codes)
             counts += tables.count(self.codes)
-        counts *= self.total / (AVERAGED * len(self.codes))
-        shapes = [tuple(self.sizes[list(a)]) for a in attrs]
-        parts = np.split(counts, np.cumsum([math.prod(s) for s in shapes])[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        return tables.split(counts * (self.total / (AVERAGED * len(self.codes))))
 
     def learn(
         self,

@@ -121,8 +121,8 @@ class CTGAN:
         names, tables = [tuple(base.columns[i] for i in a) for a in attrs], Tables(sizes, attrs)
         candidates = []
         for version in versions:
-            counts = np.split(tables.count(version.rows) * (base.total / len(version.rows)), tables.starts[1:])
-            candidates += _tables.candidates(names, [c.reshape(sizes[list(a)]) for c, a in zip(counts, attrs, strict=True)])
+            counts = tables.count(version.rows) * (base.total / len(version.rows))
+            candidates += _tables.candidates(names, tables.split(counts))
         cost = data.left()
         distance = data.score(candidates, cost=cost).reshape(len(versions), -1).sum(1)
         noise = data.sigma(cost / len(candidates)) * math.sqrt(2 * len(attrs))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import codec_of
+from gradient_bugs import clipped_by_row, half_the_noise, in_the_batch_twice, without_clipping
 from scipy import stats
 
 from tabsynth import Schema
@@ -16,6 +17,7 @@ from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.noise import gaussian
 from tabsynth.curator.table import PrivateTable
 from tabsynth.errors import OptionError, Unaccounted
+from tabsynth.models._network import one_thread
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("opacus")
@@ -23,12 +25,9 @@ SIZES = [3, 4]
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Two threads of torch on a busy machine of two cores are many times slower than one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def quick():
+    with one_thread():
+        yield
 
 
 def critic(seed=0):
@@ -253,40 +252,11 @@ def test_the_worst_unit_shows_exactly_as_much_as_was_paid_for():
     assert agreement() > 1e-5
 
 
-def without_clipping(patch):
-    def unclipped(self, units, *, clipped=GradientStream._clipped):
-        kept, self._clip = self._clip, 1e9
-        try:
-            return clipped(self, units)
-        finally:
-            self._clip = kept
-
-    patch.setattr(GradientStream, "_clipped", unclipped)
-
-
-def clipped_by_row(patch):
-    def apart(self, codes, units, *rest, made=GradientStream.__init__, **how):
-        made(self, codes, np.arange(len(units)), *rest, **how)
-
-    patch.setattr(GradientStream, "__init__", apart)
-
-
-def in_the_batch_twice(patch):
-    def twice(self, *, batch=GradientStream._batch):
-        return np.repeat(batch(self), 2)
-
-    patch.setattr(GradientStream, "_batch", twice)
-
-
 def too_often(patch):
     def shuffled(self):
-        return np.arange(len(self._first) - 1) if self.left % 5 < 2 else np.array([], dtype=int)
+        return np.arange(len(self._held)) if self.left % 5 < 2 else np.array([], dtype=int)
 
     patch.setattr(GradientStream, "_batch", shuffled)
-
-
-def half_the_noise(patch):
-    patch.setattr(gradients, "gaussian", lambda shape: gaussian(shape) / 2)
 
 
 @pytest.mark.parametrize("mutation", [without_clipping, clipped_by_row, in_the_batch_twice, too_often, half_the_noise])

@@ -1,12 +1,14 @@
 """What every model must pass. A new line in MODELS is picked up from there."""
 
+import typing
+
 import numpy as np
 import pytest
 from conftest import toy_rows
 
 import tabsynth
 from tabsynth import Release, Schema
-from tabsynth.access import CountsAndGradients, silent
+from tabsynth.access import Counts, CountsAndGradients, Synthesizer, silent
 from tabsynth.codec import Codec, public_coder
 from tabsynth.curator.discover import discover
 from tabsynth.curator.ledger import Budget, Ledger
@@ -17,14 +19,15 @@ from tabsynth.models import MANY_COLUMNS, MODELS, choose, model_class, synthesiz
 models = pytest.mark.parametrize("name", MODELS)
 
 
-class OnlyCounts:
-    """Hands a model the protocol and nothing else."""
+class OnlyTheProtocol:
+    """Hands a model the protocol that its `fit` declares and nothing else."""
 
-    def __init__(self, table: PrivateTable) -> None:
+    def __init__(self, table: PrivateTable, model: Synthesizer) -> None:
         self._table = table
+        self._protocol = typing.get_type_hints(type(model).fit)["data"]
 
     def __getattr__(self, name: str):
-        assert name in dir(CountsAndGradients), f"the model reached for {name!r}, which is not in the protocol"
+        assert name in dir(self._protocol), f"the model reached for {name!r}, which is not in {self._protocol.__name__}"
         return getattr(self._table, name)
 
 
@@ -39,7 +42,9 @@ def test_uses_the_protocol_alone_and_spends_at_most_the_budget(name, toy_schema,
     ledger = Ledger(Budget(1, 1e-6, 0.1))
     with PrivateTable(toy_table, toy_schema, ledger) as table:
         table.encode(discover(table))
-        model = synthesizer(name, None).fit(OnlyCounts(table), np.random.default_rng(0), silent)
+        algorithm = synthesizer(name, None)
+        model = algorithm.fit(OnlyTheProtocol(table, algorithm), np.random.default_rng(0), silent)
+    assert typing.get_type_hints(type(algorithm).fit)["data"] is (CountsAndGradients if name == "ctgan" else Counts)
     assert 0.99 < ledger.epsilon() <= 1
     assert abs(model.total - len(toy_table)) < len(toy_table) / 2
 

@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import torch
 from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
+from gradient_bugs import clipped_by_row, half_the_noise, in_the_batch_twice, without_clipping
 from scipy import stats
 
-from tabsynth.curator import gradients
 from tabsynth.curator.gradients import GradientStream
 from tabsynth.curator.ledger import Budget, Ledger
-from tabsynth.curator.noise import gaussian
 from tabsynth.errors import Unaccounted
 
 pytestmark = pytest.mark.slow
@@ -96,42 +95,11 @@ def test_the_claim_holds_for_the_worst_unit(paid):
     assert beyond_the_claim(paid) <= 0
 
 
-def not_clipped(patch):
-    clipped = GradientStream._clipped
-
-    def whole(self, units):
-        clip, self._clip = self._clip, 1e9
-        try:
-            return clipped(self, units)
-        finally:
-            self._clip = clip
-
-    patch.setattr(GradientStream, "_clipped", whole)
-
-
-def half_the_noise(patch):
-    patch.setattr(gradients, "gaussian", lambda shape: gaussian(shape) / 2)
-
-
-def clipped_by_row(patch):
-    made = GradientStream.__init__
-
-    def init(self, codes, units, *rest, **how):
-        made(self, codes, np.arange(len(units)), *rest, **how)
-
-    patch.setattr(GradientStream, "__init__", init)
-
-
 def batches_in_a_fixed_order(patch):
     def batch(self):
         return np.arange(len(self._held)) if self.left in (1, 4) else np.array([], dtype=int)
 
     patch.setattr(GradientStream, "_batch", batch)
-
-
-def drawn_twice(patch):
-    batch = GradientStream._batch
-    patch.setattr(GradientStream, "_batch", lambda self: np.repeat(batch(self), 2))
 
 
 def a_rare_code_is_drawn_more_often(patch):
@@ -170,11 +138,11 @@ def never_ends(patch):
 @pytest.mark.parametrize(
     "mutation",
     [
-        pytest.param(not_clipped, id="M16"),
+        pytest.param(without_clipping, id="M16"),
         pytest.param(half_the_noise, id="M17"),
         pytest.param(clipped_by_row, id="M18-M26"),
         pytest.param(batches_in_a_fixed_order, id="M19"),
-        pytest.param(drawn_twice, id="M20"),
+        pytest.param(in_the_batch_twice, id="M20"),
         pytest.param(a_rare_code_is_drawn_more_often, id="M21"),
         pytest.param(empty_batches_are_left_out, id="M22"),
         pytest.param(never_ends, id="M23"),
