@@ -25,18 +25,19 @@ def blocks(text: str, language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def visits(tmp_path_factory, readme):
-    """A folder with the README's schema and a table that fits it."""
+    """A folder with the README's schema and a table that fits it, large enough that noise leaves every condition some rows."""
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
-    patient = rng.integers(0, 600, 1500)
+    rows = 15_000
+    patient = rng.integers(0, rows * 2 // 5, rows)
     frame = pd.DataFrame(
         {
             "patient": [f"p{i}" for i in patient],
             "age": 20 + patient % 60,
-            "ward": rng.choice(["surgery", "medicine", "other"], 1500),
-            "cost": rng.lognormal(6, 1, 1500).round(2),
-            "diagnosis": rng.choice(["I10", "E11", "J45"], 1500),
-            "readmitted": rng.random(1500) < 0.3,
+            "ward": rng.choice(["surgery", "medicine", "other"], rows),
+            "cost": rng.lognormal(6, 1, rows).round(2),
+            "diagnosis": rng.choice(["I10", "E11", "J45"], rows),
+            "readmitted": rng.random(rows) < 0.3,
         }
     )
     frame.to_parquet(folder / "visits.parquet", index=False)
