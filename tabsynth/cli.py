@@ -91,11 +91,7 @@ def cli() -> None:
 @privacy
 @rows_option
 @click.option(
-    "--holdout",
-    type=Number(float),
-    default=0.3,
-    show_default=True,
-    help="Share of the units kept out of the fit, to evaluate with.",
+    "--holdout", type=Number(float), default=0.3, show_default=True, help="Share of the units kept out of the fit, to evaluate."
 )
 @target_option
 @seed_option
@@ -183,6 +179,33 @@ def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bo
         pipeline.write_report(folder, report)
     verdicts = {f["check"]: f["verdict"] for f in report["findings"] if f["verdict"]}
     done(quiet, as_json, {"out": str(out), "verdicts": verdicts}, f"Report (internal, not private): {out}/report.internal.html")
+
+
+@cli.command()
+@click.option("--members", required=True, type=table, help="Real rows the generator was fitted on.")
+@click.option("--non-members", required=True, type=table, help="Real rows it never saw, split off at random.")
+@click.option("--synthetic", required=True, type=table, help="Synthetic rows, made by any tool.")
+@click.option("--reference", type=table, help="Further real rows an attacker may know. Default: half of the non-members.")
+@click.option("--schema", type=table, help="YAML schema. Default: guessed from the tables, and told.")
+@click.option("--unit", help="Column that names the unit of privacy, such as the patient. Default: the schema's, or each row.")
+@click.option("--attacks", help="Names with commas between. Default: all but reconstruction.")
+@click.option("--regeneration", multiple=True, type=table, help="Synthetic rows of a further run of the generator; repeatable.")
+@seed_option
+@click.option("--json", "out", type=table, help="JSON file to write all results to; not private.")
+@quiet
+def attack(out: Path | None, quiet: bool, **settings: Any) -> None:
+    """Attack a synthetic table: can its members be told from rows the generator never saw?"""
+    from tabsynth import attack as run
+    from tabsynth.attack import summary
+    from tabsynth.release import check_new_file, write_json
+
+    if out:
+        check_new_file(out, keep=[p for p in (*settings.values(), *settings["regeneration"]) if isinstance(p, Path)])
+    with bar(quiet) as progress:
+        result = run(progress=progress, **settings)
+    if out:
+        write_json(out, result)
+    done(quiet, False, {}, *summary(result), f"All results, not private: {out}" if out else "Add --json FILE to keep all this.")
 
 
 @cli.group()

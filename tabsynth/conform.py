@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-_TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
-_EXACT = 2**52
+TRUE, FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
+EXACT = 2**52
+"""Whole numbers beyond this are not told apart."""
 
 
 def conform(table: ibis.Table, schema: Schema) -> ibis.Table:
@@ -94,14 +95,14 @@ def _parsed(raw: ibis.Column, column: Column) -> ibis.Column:
         case "integer":
             return _whole(raw)
         case "float":
-            return _number(raw)
+            return number(raw)
         case "boolean":
             text = raw.cast("string").lower()
-            return text.isin(_TRUE).ifelse(True, text.isin(_FALSE).ifelse(False, None))
+            return text.isin(TRUE).ifelse(True, text.isin(FALSE).ifelse(False, None))
         case "date":
-            return _moment(raw).date()
+            return moment(raw).date()
         case "datetime":
-            return _moment(raw).truncate("s")
+            return moment(raw).truncate("s")
         case "categorical" if column.labels and isinstance(column.labels[0], int):
             return _whole(raw)
     if raw.type().is_floating():
@@ -132,7 +133,8 @@ def _first(column: Column) -> Any:
     return column.labels[0] if column.labels else column.minimum
 
 
-def _number(raw: ibis.Column) -> ibis.Column:
+def number(raw: ibis.Column) -> ibis.Column:
+    """The value as float64, or null where it is no number."""
     import ibis
 
     kind = raw.type()
@@ -149,12 +151,13 @@ def _whole(raw: ibis.Column) -> ibis.Column:
     import ibis
 
     stored = raw.type().is_signed_integer()
-    value, bound = (raw.cast("int64"), _EXACT) if stored else (_number(raw), float(_EXACT))
+    value, bound = (raw.cast("int64"), EXACT) if stored else (number(raw), float(EXACT))
     value = ibis.cases((value > bound, bound), (value < -bound, -bound), else_=value)
     return value if stored else ibis.ifelse(value == value.floor(), value, None).cast("int64")
 
 
-def _moment(raw: ibis.Column) -> ibis.Column:
+def moment(raw: ibis.Column) -> ibis.Column:
+    """The value as a timestamp, or null where it is no date."""
     import ibis
 
     kind = raw.type()

@@ -22,6 +22,8 @@ from tabsynth.tables import write_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tabsynth.validate import Finding
+
 REPORT, REPORT_VERSION = "tabsynth.report", 1
 
 
@@ -86,18 +88,23 @@ def _report(
 
     started = time.monotonic()
     tables = {"train": train, "holdout": holdout, "synthetic": synthetic}
-    findings = validate.evaluate(*tables.values(), schema, target=target, seed=seed, progress=progress)
+    findings = validate.evaluate(*tables.values(), schema, target=target, seed=seed, card=card, progress=progress)
+    return internal(REPORT, REPORT_VERSION, started, schema, tables, seed, findings) | {"target": target, "card": card}
+
+
+def internal(
+    kind: str, number: int, started: float, schema: Schema, tables: dict[str, pd.DataFrame], seed: int, findings: list[Finding]
+) -> dict[str, Any]:
+    """What every document of findings holds; they are NOT private. `started` is a time of the monotonic clock."""
     return {
-        "format": REPORT,
-        "version": REPORT_VERSION,
+        "format": kind,
+        "version": number,
         "private": False,
         "created": now(),
         "tabsynth": version(),
         "schema": schema.to_dict(),
-        "target": target,
         "tables": {name: _extent(table, schema) for name, table in tables.items()},
         "seed": seed,
-        "card": card,
         "findings": [dataclasses.asdict(f) for f in findings],
         "environment": environment(),
         "seconds": round(time.monotonic() - started, 1),

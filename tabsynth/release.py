@@ -223,6 +223,15 @@ def check_new(folder: str | Path, *, force: bool) -> Path:
     return folder
 
 
+def check_new_file(path: Path, *, keep: Sequence[Path] = ()) -> None:
+    """Refuse, before any work, a file that cannot be written because of what is there, or that is one of those to keep."""
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not above.is_dir():
+        raise FolderError(f"{path} is a folder or lies in a file; name a new file.")
+    if path.resolve() in [kept.resolve() for kept in keep]:
+        raise FolderError(f"{path} is one of the input files; name a new file.")
+
+
 @contextlib.contextmanager
 def new_folder(folder: str | Path, *, force: bool = False) -> Iterator[Path]:
     """A temporary folder beside `folder` that takes its place when the block ends well, and is removed when it does not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tabsynth.report.attacks import lowest, secrets
 from tabsynth.report.guarantee import is_private, unit_words
 from tabsynth.report.page import interval, is_number, number, percent, short
 
@@ -31,7 +32,7 @@ class Threat:
 
 
 def claims(findings: dict[str, dict], card: dict[str, Any] | None, what: str) -> list[Claim]:
-    """The five claims, in the order a reviewer asks them.
+    """The claims, in the order a reviewer asks them. Those on attributes, singling out and linkage only where that was tried.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ def claims(findings: dict[str, dict], card: dict[str, Any] | None, what: str) ->
         _guarantee(card),
         _replication(findings.get("attacks.replication"), valid, what),
         _membership(findings.get("attacks.membership"), valid, what),
+        *_inference(findings, valid, what),
         _controls(findings.get("attacks.controls")),
         _schema(findings.get("expectations.schema")),
     ]
@@ -135,6 +137,64 @@ def _membership(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim
     return Claim(title, verdict, text + warning, section)
 
 
+def _inference(findings: dict[str, dict], valid: bool, what: str) -> list[Claim]:
+    """The claims on inference beyond membership, of the findings there are."""
+    out = []
+    if guessed := secrets(findings):
+        out.append(_attributes(guessed, valid, what))
+    if (finding := findings.get("attacks.singling_out")) is not None:
+        text = (
+            "Of the {kind} descriptions read off the synthetic table, {members} fit exactly one training record and {others} "
+            "exactly one record that the generator never saw"
+        )
+        out.append(_residual("Singling out within tolerance", "singling_out", text, finding, valid))
+    if (finding := findings.get("attacks.linkability")) is not None:
+        text = (
+            "The two halves of {members} of the training records were linked through their nearest synthetic rows "
+            "(k = {neighbours}), and of {others} of records that the generator never saw"
+        )
+        out.append(_residual("Linkage within tolerance", "linkability", text, finding, valid))
+    return out
+
+
+def _attributes(guessed: list[dict[str, Any]], valid: bool, what: str) -> Claim:
+    """Worst verdict over the columns, and the column whose attacker is furthest ahead by the lower end of its interval."""
+    title, section = "Attribute inference within tolerance", "attribute"
+    verdict, warning = min((_attack(secret["finding"], valid) for secret in guessed), key=_severity)
+    known = [secret for secret in guessed if secret["result"] and available(secret["finding"])]
+    if not known:
+        return Claim(title, verdict, why_missing(guessed[0]["finding"]), section)
+    most = max(known, key=lambda secret: lowest(secret["result"]))
+    r = most["result"]
+    text = (
+        f"{len(known)} of {len(guessed)} columns were guessed from the others by attackers who learned from the synthetic table. "
+        f"Furthest ahead: {most['column']} ({most['ahead']}), guessed right for {percent(r.get('accuracy_members'))} of training "
+        f"{what} and for {percent(r.get('accuracy_nonmembers'))} of others, a difference of {percent(r.get('difference'))} "
+        f"{interval(r.get('simultaneous'), 1, shares=True)}, an interval that holds for all columns together."
+    )
+    if failed := [secret["column"] for secret in known if _verdict(secret["finding"]) == FAIL]:
+        text += f" More often than chance explains: {', '.join(failed)}."
+    return Claim(title, verdict, text + warning, section)
+
+
+def _residual(title: str, section: str, text: str, finding: dict[str, Any], valid: bool) -> Claim:
+    """A claim on the risk beyond that of unseen records, told by the result with the highest lower end of its interval."""
+    verdict, warning = _attack(finding, valid)
+    details = finding.get("details") or {}
+    result = max(details.get("results") or [], key=lowest, default=None)
+    if not available(finding) or result is None:
+        return Claim(title, verdict, why_missing(finding), section)
+    known = {"kind": result.get("kind"), "neighbours": result.get("neighbours")}
+    text = text.format(members=percent(result.get("rate_members"), 2), others=percent(result.get("rate_nonmembers"), 2), **known)
+    risk, bounds = percent(result.get("residual_risk"), 2), interval(result.get("simultaneous"), 2, shares=True)
+    text += f": a risk of {risk} {bounds} beyond theirs"
+    return Claim(title, verdict, f"{text}, where {percent(details.get('tolerated'), 0)} is tolerated.{warning}", section)
+
+
+def _severity(judged: tuple[str, str]) -> int:
+    return (FAIL, INCONCLUSIVE, NOT_TESTED, PASS).index(judged[0])
+
+
 def _controls(finding: dict[str, Any] | None) -> Claim:
     title, section = "Controls are valid", "controls"
     if not available(finding):
@@ -156,6 +216,9 @@ def _schema(finding: dict[str, Any] | None) -> Claim:
     return Claim(title, _verdict(finding), text, section)
 
 
+_ALONE = ("attacks.dcr.", "attacks.density.", "attacks.monte_carlo.", "attacks.neighbourhood.", "attacks.nndr.")
+_COMPARING = ("attacks.classifier.", "attacks.dcr_diff.", "attacks.domias.", "attacks.gen_lra.", "attacks.ldr.", "attacks.logan.",
+              "attacks.plagiarism.")  # fmt: skip
 _THREATS = (
     (
         "Copies",
@@ -166,36 +229,65 @@ _THREATS = (
     (
         "Membership, from the synthetic table alone",
         "Someone knows a full record and asks whether it was used for training, measuring how close synthetic rows come to it.",
-        ("attacks.nndr",),
+        _ALONE,
         "",
     ),
     (
         "Membership, with a sample of similar people",
         "The same, with real records from the same population for comparison.",
-        ("attacks.ldr",),
+        _COMPARING,
         "",
     ),
     (
         "Membership of someone with several rows",
         "The same, for all rows of one person, account or patient at once.",
-        ("attacks.ldr", "attacks.nndr"),
-        ".unit",
+        _ALONE + _COMPARING,
+        (".unit", ".profile"),
     ),
-    ("Attribute inference", "Someone knows part of a record and infers the rest of it.", ("attacks.attribute",), ""),
     (
-        "Singling out and linkage",
-        "Someone isolates one person, or joins two tables on the same person.",
-        ("attacks.singl", "attacks.link"),
+        "Membership, with known members to learn from",
+        "Someone knows for half of the people whether they were used for training, and combines all attacks accordingly.",
+        ("attacks.ensemble",),
+        "",
+    ),
+    (
+        "Unusual people and subgroups",
+        "The strongest of these attacks, looked at among unusual people and in subgroups and not only on average.",
+        ("attacks.worst",),
+        "attacks.worst",
+    ),
+    (
+        "Attribute inference",
+        "Someone knows all of a record but one column and infers that one.",
+        ("attacks.attribute.",),
+        "",
+    ),
+    ("Singling out", "Someone writes a description that fits exactly one person.", ("attacks.singling_out",), ""),
+    (
+        "Linkage",
+        "Someone has two halves of a record and learns from the synthetic table that they belong together.",
+        ("attacks.linkability",),
+        "",
+    ),
+    (
+        "Reconstruction",
+        "Someone solves for training records from what was published about all of them.",
+        ("attacks.reconstruction",),
         "",
     ),
     (
         "Knowledge of the algorithm",
         "Someone runs the same generator many times on their own data to learn what to look for.",
-        ("attacks.shadow",),
+        ("attacks.shadow", "attacks.focal"),
         "",
     ),
     ("Access to the model", "Someone reads the fitted model, not only its output.", ("attacks.whitebox",), ""),
-    ("Targeted worst cases", "Someone picks the most unusual person instead of an average one.", ("attacks.worst",), ""),
+    (
+        "Targeted worst cases",
+        "Someone picks one most unusual person and builds an attack against that person alone.",
+        ("attacks.worst.targeted",),
+        "",
+    ),
     (
         "Several releases together",
         "Someone combines this release with others made from the same people.",

@@ -78,6 +78,12 @@ def swatch(css: str) -> Markup:
     return Markup('<svg aria-hidden="true" class="swatch" viewBox="0 0 28 14" width="28" height="14">{}</svg>').format(mark)
 
 
+def points(curve: Any) -> Points | None:
+    """The coordinates of a finding's ROC curve, or None where it has none."""
+    curve = curve if isinstance(curve, dict) else {}
+    return (curve["fpr"], curve["tpr"]) if curve.get("fpr") and curve.get("tpr") else None
+
+
 def roc(
     curves: Sequence[tuple[str, Points]],
     *,
@@ -111,10 +117,19 @@ def roc(
     for css, (fpr, tpr) in [*lines, *curves]:
         pairs = [place(f, t) for f, t in zip(fpr, tpr, strict=False) if is_number(f) and is_number(t)]
         if pairs:
-            parts.append(_path(pairs, css))
+            parts.append(_path(_thinned(pairs), css))
     if point is not None:
         parts += _whisker_point(place, point)
     return _svg(title, desc, parts, box=(left + side + 24, top + side + 46), css="roc")
+
+
+def _thinned(pairs: Sequence[tuple[float, float]], least: float = 1.5) -> list[tuple[float, float]]:
+    """Without the points that lie nearer than `least` to the last one kept, in the picture's units; the ends stay."""
+    kept = [pairs[0]]
+    for pair in pairs[1:-1]:
+        if math.dist(pair, kept[-1]) >= least:
+            kept.append(pair)
+    return [*kept, pairs[-1]]
 
 
 def _along(rate: float, log: bool) -> float:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from tabsynth.report import figures
+from tabsynth.report import attacks, figures
 from tabsynth.report.claims import available, claims, threats, why_missing
-from tabsynth.report.guarantee import ceilings, charge_shares, gaussian_tpr, highest_tpr, is_private, purchases, unit_words
+from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_words
 from tabsynth.report.page import check_format, is_number, percent, render
 
-_SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "attacks.replication",
-          "attacks.membership", "attacks.controls", "expectations.schema")  # fmt: skip
+_SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema",
+          *attacks.SHOWN)  # fmt: skip
 _HEATMAP_COLUMNS = 60
 
 
@@ -31,10 +30,11 @@ def report(data: dict[str, Any]) -> str:
     check_format(data, "tabsynth.report")
     findings = {finding["check"]: _stated(finding) for finding in data.get("findings") or []}
     card = data.get("card")
-    attacks = _attacks(findings, card)
+    membership, secrets = attacks.membership(findings, card), attacks.secrets(findings)
     utility = [f for check, f in findings.items() if check.startswith("utility.")]
     what = "rows" if ((data.get("schema") or {}).get("unit") or {}).get("key") is None else "units"
-    shown = {*_SHOWN, *(f["check"] for f in attacks["attacks"] + utility)}
+    own = [*membership["attacks"], *membership["special"], *(secret["finding"] for secret in secrets), *utility]
+    shown = {*_SHOWN, *(f["check"] for f in own)}
     return render(
         "report.html",
         data=data,
@@ -48,7 +48,11 @@ def report(data: dict[str, Any]) -> str:
         ceilings=ceilings(card),
         shares=charge_shares(card),
         purchases=purchases(card),
-        **attacks,
+        **membership,
+        scalings=attacks.SCALINGS,
+        gates=attacks.gates(findings.get("attacks.controls")),
+        worst=attacks.worst(findings.get("attacks.worst")),
+        secrets=secrets,
         utility=utility,
         other=[f for check, f in findings.items() if check not in shown],
         histograms=_histograms(findings.get("fidelity.tvd1"), data.get("schema") or {}),
@@ -66,66 +70,12 @@ def _stated(finding: dict[str, Any]) -> dict[str, Any]:
     return finding | {"details": {key: value for key, value in (finding.get("details") or {}).items() if value is not None}}
 
 
-def _chosen(findings: dict[str, dict]) -> str | None:
-    """The check name of the attack that the headline reports on."""
-    name = findings.get("attacks.membership", {"details": {}})["details"].get("chosen")
-    return name if name is None or name in findings else f"attacks.{name}"
-
-
-def _attacks(findings: dict[str, dict], card: dict[str, Any] | None) -> dict[str, Any]:
-    """The membership attacks, which of them the headline reports on, the width of their AUC axis, and their ROC."""
-    attacks = [f for check, f in findings.items() if check.startswith("attacks.") and "tpr" in f["details"]]
-    return {
-        "attacks": attacks,
-        "chosen": _chosen(findings),
-        "reach": _reach(attacks),
-        "roc": _membership_roc(attacks, findings, card),
-    }
-
-
-def _reach(attacks: list[dict]) -> float:
-    """Half the width of an axis around .5 that holds every attack's interval."""
-    ends = [v for f in attacks for v in [f.get("value"), *(f.get("interval") or ())] if is_number(v)]
-    return max([0.05, *(1.1 * abs(v - 0.5) for v in ends)])
-
-
 def _by_column(finding: dict[str, Any]) -> list[tuple[str | None, list[dict]]]:
     """The expectations of each column, in their order; None is the whole table."""
     groups: dict[str | None, list[dict]] = {}
     for expectation in finding["details"].get("expectations") or []:
         groups.setdefault(expectation.get("column"), []).append(expectation)
     return list(groups.items())
-
-
-def _points(curve: Any) -> figures.Points | None:
-    curve = curve if isinstance(curve, dict) else {}
-    return (curve["fpr"], curve["tpr"]) if curve.get("fpr") and curve.get("tpr") else None
-
-
-def _membership_roc(attacks: list[dict], findings: dict[str, dict], card: dict[str, Any] | None) -> figures.Markup | None:
-    chosen = _chosen(findings)
-    ordered = sorted(attacks, key=lambda f: f["check"] == chosen)
-    curves = [
-        ("curve-chosen" if f["check"] == chosen else "curve-other", points)
-        for f in ordered
-        if (points := _points(f["details"].get("roc"))) is not None
-    ]
-    if not curves:
-        return None
-    headline = findings.get("attacks.membership") or {}
-    details, pair = headline.get("details") or {}, headline.get("interval")
-    bounds = [("curve-claimed", partial(highest_tpr, card))] if is_private(card) else []
-    if is_number(details.get("mu_tolerance")):
-        bounds.append(("curve-tolerance", partial(gaussian_tpr, details["mu_tolerance"])))
-    drawable = available(headline) and is_number(details.get("fpr")) and pair
-    return figures.roc(
-        curves,
-        title="Membership attacks: true-positive rate against false-positive rate",
-        desc=f"{len(curves)} attacks on logarithmic axes, with the chance diagonal and the highest rate the guarantee allows.",
-        log=True,
-        bounds=bounds,
-        point=(details["fpr"], headline["value"], pair) if drawable else None,
-    )
 
 
 def _histograms(finding: dict[str, Any] | None, schema: dict[str, Any]) -> list[dict[str, Any]]:
@@ -159,7 +109,9 @@ def _utility_rocs(utility: list[dict]) -> list[dict[str, Any]]:
     out = []
     for finding in utility:
         roc = (finding.get("details") or {}).get("roc") or {}
-        curves = [(f"curve-{name}", points) for name in ("real", "synthetic") if (points := _points(roc.get(name))) is not None]
+        curves = [
+            (f"curve-{name}", points) for name in ("real", "synthetic") if (points := figures.points(roc.get(name))) is not None
+        ]
         if curves:
             title = f"ROC on the holdout: {finding.get('title') or finding['check']}"
             picture = figures.roc(

@@ -76,7 +76,8 @@ def percent(value: Any, digits: int = 1) -> str:
     if not is_number(value):
         return MISSING
     size = abs(100 * value)
-    while 0 < size < 10.0**-digits and digits < 6:
+    value = value if size >= 5e-7 else 0.0
+    while 5e-7 <= size < 10.0**-digits and digits < 6:
         digits += 1
     return f"{100 * value:.{digits}f}{_PERCENT}".replace("-", "\u2212")
 

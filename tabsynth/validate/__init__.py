@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import fields
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tabsynth.access import Progress, silent
@@ -34,6 +31,7 @@ def evaluate(
     *,
     target: str | None = None,
     seed: int = 0,
+    card: Any = None,
     progress: Progress = silent,
 ) -> list[Finding]:
     """Compare a synthetic table with the real rows it was fitted on and with real rows it never saw. The result is NOT private.
@@ -47,6 +45,8 @@ def evaluate(
         Column to predict; without it the schema's target, and without that no utility.
     seed : int
         Of every random choice; the same seed gives the same findings.
+    card : dict, optional
+        The release's card, which tells attackers what was measured.
     progress : callable, optional
         Told what is done next and which fraction is behind us.
 
@@ -66,24 +66,14 @@ def evaluate(
         if tuple(table.columns) != schema.names:
             raise SchemaError(f"the {name} table does not have the schema's columns in the schema's order; conform it first.")
     target = schema.to_predict(target)
-    evidence = Evidence(schema, train, holdout, synthetic, target, seed)
+    measured = attacks.focal.cliques_of(card, schema)
+    evidence = Evidence(schema, train, holdout, synthetic, target, seed, measured=measured)
     findings = []
     for done, (label, check) in enumerate(CHECKS.items()):
         progress(label, done / len(CHECKS))
         findings += check(evidence)
     progress("done", 1.0)
-    return [Finding(**{f.name: _plain(getattr(finding, f.name)) for f in fields(Finding)}) for finding in findings]
-
-
-def _plain(value: Any) -> Any:
-    """The same in plain Python: no NumPy scalars or arrays; NaN and infinity become None."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return [finding.plain() for finding in findings]
 
 
 __all__ = ["CHECKS", "Evidence", "Finding", "evaluate"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tabsynth.schema import Schema
@@ -24,6 +26,10 @@ class Evidence:
         The column to predict in the utility checks.
     seed : int
         For every random choice a check makes.
+    reference : DataFrame, optional
+        Real rows that an attacker may know and that are in neither of the others. Without it, half of the holdout's units.
+    measured : sequence of tuple of int
+        Sets of modelled columns whose tables the generator is known to have measured; its card says so, and the card is public.
     """
 
     schema: Schema
@@ -32,6 +38,8 @@ class Evidence:
     synthetic: pd.DataFrame
     target: str | None = None
     seed: int = 0
+    reference: pd.DataFrame | None = None
+    measured: Sequence[tuple[int, ...]] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,20 @@ class Finding:
     verdict: str | None = None
     note: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> Finding:
+        """The same in plain Python, ready for JSON: no NumPy scalars or arrays; NaN and infinity become None."""
+        return Finding(**{f.name: _plain(getattr(self, f.name)) for f in fields(Finding)})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 Check = Callable[[Evidence], list[Finding]]

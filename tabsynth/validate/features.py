@@ -13,6 +13,8 @@ from tabsynth.schema import Column, Schema
 SCALINGS = ("raw", "standardised", "rank")
 CLIP = 10.0
 """Standardised values are clipped to this many standard deviations."""
+MOST = 32
+"""Labels of a column that have a one-hot column of their own."""
 
 
 def axis_values(table: pd.DataFrame, column: Column) -> np.ndarray:
@@ -65,16 +67,31 @@ class Encoded:
         Categories, booleans, and one missing-or-not code for each nullable numeric column. -1 equals no other row's code. The L1
         distance of two one-hot vectors is twice the number of codes that differ, so the vectors are never built. Columns are
         contiguous in memory, which makes comparing them several times faster.
+    levels : tuple of int
+        How many codes each label column has, from 0 on.
     """
 
     numeric: dict[str, np.ndarray]
     codes: np.ndarray
+    levels: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getitem__(self, rows: slice) -> Encoded:
-        return Encoded({scaling: values[rows] for scaling, values in self.numeric.items()}, self.codes[rows])
+    def __getitem__(self, rows: slice | np.ndarray) -> Encoded:
+        return Encoded({scaling: values[rows] for scaling, values in self.numeric.items()}, self.codes[rows], self.levels)
+
+    def hot(self) -> np.ndarray:
+        """One-hot labels, shape (rows, columns); labels beyond the 32 most frequent share a column."""
+        columns = [
+            np.minimum(codes, MOST)[:, None] == np.arange(min(levels, MOST + 1))
+            for codes, levels in zip(self.codes.T, self.levels, strict=True)
+        ]
+        return np.hstack([np.zeros((len(self), 0)), *columns])
+
+    def dense(self, scaling: str) -> np.ndarray:
+        """Numbers and one-hot labels side by side."""
+        return np.hstack([self.numeric[scaling], self.hot()])
 
 
 @dataclass(frozen=True)
@@ -106,22 +123,24 @@ class Encoder:
                 moments[column.name] = (float(np.median(known)), float(known.mean()), float(known.std()) or 1.0)
             else:
                 both = pd.concat([reference[[column.name]], synthetic[[column.name]]], ignore_index=True)
-                labels[column.name] = pd.Index(pd.unique(label_values(both, column))).dropna()
+                labels[column.name] = pd.Index(pd.Series(label_values(both, column)).value_counts().index)
         return cls(schema, grids, moments, labels)
 
     def transform(self, table: pd.DataFrame) -> Encoded:
         """Features of the table's rows, in order."""
         numeric: dict[str, list[np.ndarray]] = {scaling: [] for scaling in SCALINGS}
-        codes = []
+        codes, levels = [], []
         for column in self.schema.modelled:
             if not column.numeric:
                 values = label_values(table, column)
                 found = self.labels[column.name].get_indexer(values)
                 codes.append(np.where(pd.isna(values), len(self.labels[column.name]), found))
+                levels.append(len(self.labels[column.name]) + 1)
                 continue
             values = axis_values(table, column)
             if column.nullable:
                 codes.append(np.isnan(values).astype(int))
+                levels.append(2)
             median, mean, deviation = self.moments[column.name]
             values = np.where(np.isnan(values), median, values)
             numeric["raw"].append(values)
@@ -131,6 +150,7 @@ class Encoder:
         return Encoded(
             {scaling: np.ascontiguousarray(_matrix(columns, len(table), float)) for scaling, columns in numeric.items()},
             _matrix(codes, len(table), np.int32),
+            tuple(levels),
         )
 
 

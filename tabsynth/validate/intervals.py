@@ -41,6 +41,26 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> Interval:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def residual_risk(
+    successes: float, trials: float, control_successes: float, control_trials: float, level: float = 0.95
+) -> tuple[float, Interval]:
+    """Attack's success on members in excess of that on a control set: ``(attack - control) / (1 - control)``, with its interval.
+
+    Rates are the centres of Wilson's score intervals, and their half-widths are propagated to first order. Below 0 where the
+    control set is the easier one; anonymeter prints value and interval cut to [0, 1]. The normal approximation is its weakness:
+    for a decision take `newcombe`.
+
+    References
+    ----------
+    Giomi, Boenisch, Wehmeyer and Tasnadi (2023), PoPETs 2023(2) (anonymeter).
+    """
+    (low, high), (least, most) = wilson(successes, trials, level), wilson(control_successes, control_trials, level)
+    attack, control = (low + high) / 2, (least + most) / 2
+    value = (attack - control) / (1 - control)
+    half = math.hypot(high - attack, (most - control) * (1 - attack) / (1 - control)) / (1 - control)
+    return value, (value - half, value + half)
+
+
 def newcombe(first: int, first_trials: int, second: int, second_trials: int, level: float = 0.95) -> Interval:
     """Interval of the difference ``first / first_trials - second / second_trials`` of two independent proportions.
 
@@ -54,8 +74,10 @@ def newcombe(first: int, first_trials: int, second: int, second_trials: int, lev
     return p - q - math.hypot(p - p_low, q_high - q), p - q + math.hypot(p_high - p, q - q_low)
 
 
-def delong(scores: np.ndarray, member: np.ndarray, units: np.ndarray | None = None) -> tuple[float, Interval]:
-    """Area under the ROC curve of `scores` for telling members from non-members, with its 95 % interval.
+def delong(
+    scores: np.ndarray, member: np.ndarray, units: np.ndarray | None = None, level: float = 0.95
+) -> tuple[float, Interval]:
+    """Area under the ROC curve of `scores` for telling members from non-members, with its interval.
 
     Parameters
     ----------
@@ -91,8 +113,8 @@ def delong(scores: np.ndarray, member: np.ndarray, units: np.ndarray | None = No
         smaller = min(smaller, len(sums))
         variance += len(sums) / max(len(sums) - 1, 1) * float(np.sum(sums**2)) / size**2
     if smaller < 2 or variance < 1e-12 or not 0 < auc < 1:
-        return auc, clopper_pearson(auc * smaller, smaller)
-    half = normal_quantile() * math.sqrt(variance) / (auc * (1 - auc))
+        return auc, clopper_pearson(auc * smaller, smaller, level)
+    half = normal_quantile(level) * math.sqrt(variance) / (auc * (1 - auc))
     logit = math.log(auc / (1 - auc))
     return auc, (_expit(logit - half), _expit(logit + half))
 

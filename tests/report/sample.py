@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import random
 from itertools import combinations, pairwise
-from statistics import NormalDist
 from typing import Any
+
+from .sample_attacks import attacks, curve, finding
 
 HOSTILE = "<script>alert(1)</script>"
 BREAKER = "\"'><img src=x onerror=alert(2)></svg></style>{{ 7*7 }}"
@@ -93,26 +94,13 @@ def card() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def finding(check: str, title: str, value: float | None, **rest: Any) -> dict[str, Any]:
-    empty = {
-        "interval": None,
-        "reference": None,
-        "reference_is": "",
-        "better": "lower",
-        "verdict": None,
-        "note": "",
-        "details": {},
-    }
-    return {"check": check, "title": title, "value": value, **empty, **rest}
-
-
 def report() -> dict[str, Any]:
     rng = random.Random(7)
     rows = {"train": 34190, "holdout": 14652, "synthetic": 34170}
     return {
         "format": "tabsynth.report", "version": 1, "private": False, "created": "2026-03-04T12:41:59Z", "tabsynth": "0.1.0",
         "schema": schema(), "target": "income", "tables": {name: {"rows": n} for name, n in rows.items()}, "seed": 0, "card": card(),
-        "findings": [*_fidelity(rng), *_utility(rng), *_attacks(rng), _expectations()],
+        "findings": [*_fidelity(rng), *_utility(rng), *attacks(rng), _expectations()],
         "environment": {"python": "3.11.7", "platform": "Linux-6.1-x86_64", "packages": {"numpy": "2.4.0", "scikit-learn": "1.9.0"}},
         "seconds": 87.4,
     }  # fmt: skip
@@ -172,12 +160,6 @@ def _fidelity(rng: random.Random) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _curve(mu: float) -> dict[str, list[float]]:
-    normal = NormalDist()
-    fpr = [10 ** (-4 + 4 * i / 100) for i in range(100)] + [1.0]
-    return {"fpr": [round(f, 6) for f in fpr], "tpr": [round(normal.cdf(normal.inv_cdf(f) + mu), 6) for f in fpr[:-1]] + [1.0]}
-
-
 def _utility(rng: random.Random) -> list[dict[str, Any]]:
     out = []
     for model, words in (("boosting", "gradient boosting"), ("logistic", "logistic regression")):
@@ -186,69 +168,12 @@ def _utility(rng: random.Random) -> list[dict[str, Any]]:
             details = {"target": "income", "positive": ">50K", "positive_share_holdout": 0.2393}
             details["reference_interval"] = [real - 0.005, real + 0.005]
             if metric == "auc":
-                details["roc"] = {"synthetic": _curve(1.76), "real": _curve(2.05)}
+                details["roc"] = {"synthetic": curve(1.76), "real": curve(2.05)}
             out.append(finding(
                 f"utility.{model}.{metric}", f"{words.capitalize()}, {name}", value, interval=[value - 0.006, value + 0.006],
                 reference=real, reference_is="trained on the real training rows", better="higher", details=details,
             ))  # fmt: skip
     return out
-
-
-def _attacks(rng: random.Random) -> list[dict[str, Any]]:
-    out = [_replication()]
-    for attack, words in (("ldr", "Log distance ratio"), ("nndr", "Nearest-neighbour distance ratio")):
-        for scaling in ("raw", "standardised", "rank"):
-            for level in ("row", "unit"):
-                value, check = 0.5 + rng.uniform(-0.008, 0.009), f"attacks.{attack}.{scaling}{'.unit' if level == 'unit' else ''}"
-                out.append(_membership_attack(check, f"{words}, {scaling} scaling", value, rng, level=level))
-    details = {"chosen": "attacks.ldr.rank", "fpr": 0.01, "tp": 41, "n_members": 3663, "fp": 36, "n_nonmembers": 3663, "upper_all": 0.0163,
-               "attacks": 12, "tolerance": 0.034, "mu_tolerance": 0.5, "mde_auc": 0.516, "needed_nonmembers": 1000}  # fmt: skip
-    gates = [
-        {"name": "exact rows shared by members and non-members", "value": 12, "low": None, "high": None, "ok": None},
-        {"name": "member vs non-member classifier", "value": 0.4962, "low": 0.4867, "high": 0.5133, "ok": True},
-        {"name": "reference-only score", "value": 0.5071, "low": 0.4867, "high": 0.5133, "ok": True},
-        {"name": "real rows as synthetic, ldr", "value": 0.4921, "low": 0.4867, "high": 0.5133, "ok": True},
-        {"name": "real rows as synthetic, nndr", "value": 0.5042, "low": 0.4867, "high": 0.5133, "ok": True},
-    ]
-    out.append(finding("attacks.membership", "Membership inference, strongest attack", 0.0112, interval=[0.0081, 0.0152], reference=0.01,
-                       reference_is="guessing", verdict="pass", details=details))  # fmt: skip
-    out.append(
-        finding("attacks.controls", "Control gates outside their band", 0, reference=0, verdict="pass", details={"gates": gates})
-    )
-    return out
-
-
-def _membership_attack(check: str, title: str, value: float, rng: random.Random, *, level: str) -> dict[str, Any]:
-    n, rates = 7326, []
-    for fpr in (0.1, 0.01, 0.001, 0):
-        tp = int(n * fpr * rng.uniform(0.8, 1.3)) + (1 if fpr == 0 else 0)
-        row = {"fpr": fpr, "tp": tp, "fp": int(n * fpr), "tpr": tp / n, "fpr_upper": 1.1 * fpr, "note": ""}
-        row["interval"] = [0.8 * tp / n, 1.25 * tp / n]
-        if fpr == 0.001:
-            row |= {"tp": None, "fp": None, "tpr": None, "interval": None, "fpr_upper": None, "note": "needs 10,000 non-members"}
-        rates.append(row)
-    details = {
-        "attack": check.split(".")[1], "scaling": check.split(".")[2], "level": level, "n_members": n, "n_nonmembers": n,
-        "mde_auc": 0.513, "tpr": rates, "roc": _curve(3.5 * (value - 0.5)),
-    }  # fmt: skip
-    return finding(
-        check, title, value, interval=[value - 0.0093, value + 0.0093], reference=0.5, reference_is="guessing", details=details
-    )
-
-
-def _replication() -> dict[str, Any]:
-    levels = [
-        {"label": "exact copy", "tau": 0, "members": 61, "n_members": 34190, "holdout": 24, "n_holdout": 14652, "rate_members": 61 / 34190,
-         "rate_holdout": 24 / 14652, "excess": 61 / 34190 - 24 / 14652, "interval": [-0.0008, 0.0009]},
-        {"label": "closest 0.1 % of holdout rows", "tau": 0.0312, "members": 39, "n_members": 34190, "holdout": 15, "n_holdout": 14652,
-         "rate_members": 39 / 34190, "rate_holdout": 15 / 14652, "excess": 39 / 34190 - 15 / 14652, "interval": [-0.0006, 0.0007]},
-        {"label": "closest 1 % of holdout rows", "tau": 0.0875, "members": 351, "n_members": 34190, "holdout": 147, "n_holdout": 14652,
-         "rate_members": 351 / 34190, "rate_holdout": 147 / 14652, "excess": 351 / 34190 - 147 / 14652, "interval": [-0.0017, 0.0021]},
-    ]  # fmt: skip
-    return finding(
-        "attacks.replication", "Exact and near copies", levels[0]["excess"], interval=levels[0]["interval"], reference=0,
-        verdict="pass", reference_is="no excess over the holdout", details={"levels": levels, "distinct_copied": 40},
-    )  # fmt: skip
 
 
 def _expectations() -> dict[str, Any]:
@@ -304,6 +229,10 @@ def minimal() -> dict[str, Any]:
             finding("attacks.membership", "Membership", None, note="3 non-members are too few: 100 are needed."),
             finding("attacks.ldr.raw", BREAKER, 0.6, details={"attack": "ldr", "scaling": HOSTILE, "level": "row", "tpr": [], "roc": {}}),
             finding("attacks.controls", "Controls", None, note="Too few rows."),
+            finding(f"attacks.attribute.{BREAKER}", BREAKER, 0.1, details={"column": HOSTILE, "chosen": "forest", "attackers": {}}),
+            finding("attacks.attribute.raw", HOSTILE, None, note=HOSTILE),
+            finding("attacks.worst", HOSTILE, 0.0, details={"groups": [{"group": BREAKER, "n_members": 1, "n_nonmembers": 2, "auc": None,
+                    "interval": None, "stands_out": None}]}),
             finding("fairness.parity", HOSTILE, 0.25, note=BREAKER, details={"a": HOSTILE}),
         ],
         "environment": {"python": "3.11.7", "platform": BREAKER, "packages": {HOSTILE: BREAKER}}, "seconds": 0.4,

@@ -60,8 +60,17 @@ def test_no_table_is_cut_in_print(browser: Browser, pages: dict[str, Path], name
     )
 
 
+def test_what_is_folded_on_screen_is_printed(browser: Browser, pages: dict[str, Path]):
+    visible = "e.checkVisibility({contentVisibilityAuto: true}) && e.offsetHeight > 40"
+    shown = f"[...document.querySelectorAll('details table')].filter(e => {visible}).length"
+    browser.open(pages["report"])
+    assert browser.evaluate(shown) == 0
+    browser.open(pages["report"], width=A4, media="print")
+    assert browser.evaluate(shown) == browser.evaluate("document.querySelectorAll('details table').length") > 10
+
+
 def test_prints_to_several_pages(browser: Browser, pages: dict[str, Path]):
     browser.open(pages["report"])
     pdf = browser.pdf()
     assert pdf.startswith(b"%PDF")
-    assert 8 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 25
+    assert 8 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 32

@@ -9,7 +9,7 @@ from tabsynth.report.guarantee import ceilings, charge_shares, highest_tpr, is_p
 
 from . import sample
 
-GUARANTEE, COPIES, MEMBERSHIP, CONTROLS, SCHEMA = range(5)
+GUARANTEE, COPIES, MEMBERSHIP, ATTRIBUTE, SINGLING_OUT, LINKAGE, CONTROLS, SCHEMA = range(8)
 
 
 def findings(**changes: dict | None) -> dict[str, dict]:
@@ -29,7 +29,7 @@ def verdicts(found: dict[str, dict], card: dict | None = None) -> list[str]:
 
 
 def test_the_sample():
-    assert verdicts(findings(), sample.card()) == [PASS, PASS, PASS, PASS, FAIL]
+    assert verdicts(findings(), sample.card()) == [PASS, PASS, PASS, PASS, PASS, PASS, PASS, FAIL]
 
 
 def test_nothing_tested_is_never_a_pass():
@@ -63,7 +63,7 @@ def test_an_unknown_verdict_is_inconclusive(verdict: str | None):
 def test_the_sentence_on_membership():
     sentence = claims(findings(), None, "units")[MEMBERSHIP].sentence
     assert sentence == (
-        "The strongest of 12 attacks, chosen on one half of the units, identified 41 of 3,663 training units on the other half while "
+        "The strongest of 67 attacks, chosen on one half of the units, identified 41 of 3,663 training units on the other half while "
         "wrongly naming 36 of 3,663 others. This does not show that no attack exists."
     )
 
@@ -96,9 +96,74 @@ def test_a_card_without_privacy_or_that_contradicts_itself_is_no_guarantee():
 
 def test_threats_follow_the_findings():
     tested = {threat.title for threat in threats(findings()) if threat.tested}
-    assert {"Copies", "Membership, from the synthetic table alone"} <= tested
-    assert "Attribute inference" not in tested
+    assert {"Copies", "Membership, from the synthetic table alone", "Attribute inference", "Singling out", "Linkage"} <= tested
+    assert {"Unusual people and subgroups", "Membership of someone with several rows"} <= tested
+    assert {"Knowledge of the algorithm", "Reconstruction", "Access to the model"}.isdisjoint(tested)
     assert not any(threat.tested for threat in threats({}))
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        ("attacks.worst", {"Unusual people and subgroups"}),
+        ("attacks.worst.targeted", {"Targeted worst cases"}),
+        ("attacks.focal", {"Knowledge of the algorithm"}),
+        ("attacks.dcr.raw", {"Membership, from the synthetic table alone"}),
+        (
+            "attacks.dcr_diff.rank.profile",
+            {"Membership, with a sample of similar people", "Membership of someone with several rows"},
+        ),
+        ("attacks.attribute.price.unit", {"Attribute inference"}),
+        ("attacks.linkability", {"Linkage"}),
+    ],
+)
+def test_a_finding_stands_for_no_threat_but_its_own(check: str, expected: set[str]):
+    assert {threat.title for threat in threats({check: sample.finding(check, "", 0.5)}) if threat.tested} == expected
+    assert not any(threat.tested for threat in threats({check: sample.finding(check, "", None)}))
+
+
+def test_inference_is_claimed_only_where_it_was_tried():
+    found = findings()
+    for check in [c for c in found if c.startswith("attacks.attribute.") or c in ("attacks.singling_out", "attacks.linkability")]:
+        del found[check]
+    titles = [claim.title for claim in claims(found, None, "rows")]
+    assert len(titles) == 5
+    assert not any("inference" in title or "Singling" in title or "Linkage" in title for title in titles)
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [({"verdict": "fail"}, FAIL), ({"verdict": None}, INCONCLUSIVE), ({"value": None, "note": "Few."}, INCONCLUSIVE)],
+)
+def test_one_column_decides_about_all(changed: dict, verdict: str):
+    found = findings()
+    found["attacks.attribute.age"] |= changed
+    claim = claims(found, None, "rows")[ATTRIBUTE]
+    assert claim.verdict == verdict
+    assert ("More often than chance explains: age." in claim.sentence) == (verdict == FAIL)
+
+
+def test_the_sentence_on_attributes_tells_the_attacker_who_is_furthest_ahead():
+    sentence = claims(findings(), None, "units")[ATTRIBUTE].sentence
+    assert sentence == (
+        "3 of 3 columns were guessed from the others by attackers who learned from the synthetic table. Furthest ahead: income (forest), "
+        "guessed right for 82.0\u00a0% of training units and for 81.0\u00a0% of others, a difference of 1.0\u00a0% "
+        "[\u22121.7,\u00a03.7\u00a0%], an interval that holds for all columns together."
+    )
+
+
+def test_the_sentences_on_singling_out_and_linkage_tell_the_result_that_decides():
+    box = claims(findings(), None, "rows")
+    assert box[SINGLING_OUT].sentence == (
+        "Of the univariate descriptions read off the synthetic table, 15.20\u00a0% fit exactly one training record and 10.55\u00a0% exactly "
+        "one record that the generator never saw: a risk of 5.12\u00a0% [2.12,\u00a08.12\u00a0%] beyond theirs, where 9\u00a0% is tolerated."
+    )
+    assert "(k = 10), and of 1.96\u00a0% of records that the generator never saw" in box[LINKAGE].sentence
+
+
+@pytest.mark.parametrize("place", [ATTRIBUTE, SINGLING_OUT, LINKAGE])
+def test_inference_too_passes_only_with_valid_controls(place: int):
+    assert claims(findings(attacks_controls={"verdict": "fail", "value": 2}), None, "rows")[place].verdict == INCONCLUSIVE
 
 
 @pytest.mark.parametrize(

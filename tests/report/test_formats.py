@@ -60,6 +60,19 @@ BROKEN_REPORTS: dict[str, Callable[[dict], Any]] = {
     "no number and no reason": lambda d: d["findings"][0].update(value=None, note=""),
     "a rate above one": lambda d: _finding(d, "attacks.ldr.raw")["details"]["tpr"][0].update(tpr=1.2),
     "a curve of 102 points": lambda d: _finding(d, "attacks.ldr.raw")["details"]["roc"].update(fpr=[0.0] * 102),
+    "a precision above one": lambda d: _finding(d, "attacks.membership")["details"]["precision"][0].update(precision=1.2),
+    "an adjusted p above one": lambda d: _finding(d, "attacks.familywise")["details"]["attacks"][0].update(p=1.2),
+    "a group that stands out maybe": lambda d: _finding(d, "attacks.worst")["details"]["groups"][0].update(stands_out="maybe"),
+    "a secret guessed without counts": lambda d: _finding(d, "attacks.attribute.age")["details"]["attackers"]["forest"].pop(
+        "members"
+    ),
+    "a risk without its control": lambda d: _finding(d, "attacks.linkability")["details"]["results"][0].pop("rate_nonmembers"),
+    "a ceiling without its control": lambda d: _finding(d, "attacks.singling_out")["details"]["ceiling"][0].pop(
+        "rate_nonmembers"
+    ),
+    "an aggregate's rate above one": lambda d: _finding(d, "attacks.dcr.rank.profile")["details"]["tpr"][0].update(tpr=1.2),
+    "a rate of the ensemble above one": lambda d: _finding(d, "attacks.ensemble")["details"]["tpr"][0].update(tpr=1.2),
+    "a name in capitals": lambda d: d["findings"][0].update(check="attacks.Shadow"),
     "a level without counts": lambda d: _finding(d, "attacks.replication")["details"]["levels"][0].pop("members"),
     "a gate without its band": lambda d: _finding(d, "attacks.controls")["details"]["gates"][0].pop("low"),
     "pairs without names": lambda d: _finding(d, "fidelity.tvd2")["details"]["pairs"][0].pop("columns"),

@@ -9,17 +9,29 @@ import pytest
 
 from tabsynth.schema import Column, Schema
 from tabsynth.validate import Evidence
-from tabsynth.validate.attacks import ATTACKS, attacks, ldr, membership, nndr, statistics
+from tabsynth.validate.attacks import ATTACKS, OTHERS, attacks, ldr, membership, nndr, plagiarism, statistics
 from tabsynth.validate.attacks._challenge import design
-from tabsynth.validate.attacks._neighbours import measure
-from tabsynth.validate.features import SCALINGS, Encoder
+from tabsynth.validate.attacks._nearest import Neighbours
+from tabsynth.validate.attacks._view import View
+from tabsynth.validate.features import Encoded
 
-NAMES = [f"attacks.{attack}.{scaling}" for attack in ATTACKS for scaling in SCALINGS]
+LEARNED = ("classifier", "logan")
+"""The slow ones; what they cost is paid in few tests."""
+QUICK = (*(name for name in ATTACKS if name not in LEARNED), "replication")
+
+
+def _names(*attacks):
+    return [f"attacks.{name}.{scaling}" for name in attacks for scaling in ATTACKS[name].scalings]
+
+
+NAMES = _names(*(name for name in ATTACKS if name not in LEARNED))
+STRONG = _names("dcr", "ldr", "nndr", "monte_carlo")
+"""Certain of a copied row, whatever the columns are like; the rest are here because they are published, and weaker."""
 SEEDS = 20
 
 
-def _run(schema, train, holdout, synthetic, seed=0):
-    return {finding.check: finding for finding in attacks(Evidence(schema, train, holdout, synthetic, seed=seed))}
+def _run(schema, train, holdout, synthetic, seed=0, only=QUICK):
+    return {finding.check: finding for finding in attacks(Evidence(schema, train, holdout, synthetic, seed=seed), only)}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +47,8 @@ def test_an_independent_table_raises_no_alarm(independent):
     """Alarms at nominal level .05 in at most 4 of 20 tables (5 or more have probability .003); scores within 4 standard errors."""
     for check in ("attacks.replication", "attacks.membership", "attacks.controls"):
         assert sum(findings[check].verdict == "fail" for findings in independent) <= 4, check
+    assert sum(findings["attacks.familywise"].value <= 0.05 for findings in independent) <= 4
+    assert sum(findings["attacks.worst"].value > 0 for findings in independent) <= 4
     for name in NAMES:
         z = np.array([(f[name].value - 0.5) / statistics.auc_null_sd(400, 400) for f in independent])
         assert abs(z.mean()) < 4 / np.sqrt(SEEDS), name
@@ -43,22 +57,55 @@ def test_an_independent_table_raises_no_alarm(independent):
     gates = [gate for f in independent for gate in f["attacks.controls"].details["gates"] if gate["ok"] is not None]
     assert np.mean([gate["ok"] for gate in gates]) > 0.97
     assert len(gates) == SEEDS * (len(NAMES) + 2)
+    z = np.array([(f["attacks.ensemble"].value - 0.5) / statistics.auc_null_sd(200, 200) for f in independent])
+    assert abs(z.mean()) < 4 / np.sqrt(SEEDS)
 
 
 def test_the_training_table_released_as_is_fails_everything(schema, people):
     train = people(1200, 0)
-    found = _run(schema, train, people(800, 1), train.sample(frac=1, random_state=0).reset_index(drop=True))
+    synthetic = train.sample(frac=1, random_state=0).reset_index(drop=True)
+    found = _run(schema, train, people(800, 1), synthetic, only=(*ATTACKS, *OTHERS))
     copied = found["attacks.replication"]
     assert (copied.value, copied.verdict) == (1.0, "fail")
     assert copied.details["distinct_copied"] == 1200
     assert copied.interval[0] > 0.99
-    for name in NAMES:
-        assert found[name].value > 0.97, name
+    for name in STRONG:
         assert found[name].interval[0] > 0.95, name
+    fixed = [name for name in _names("dcr_diff", "density", "domias", "gen_lra", *LEARNED) if not name.endswith("raw")]
+    for name in fixed:
+        assert found[name].interval[0] > 0.55, name
     headline = found["attacks.membership"]
     assert headline.verdict == "fail"
     assert headline.value > 0.95
+    assert found["attacks.familywise"].value < 0.001
+    assert found["attacks.ensemble"].value > 0.97
+    assert found["attacks.worst"].value > 5
     assert found["attacks.controls"].verdict == "pass"
+
+
+def test_a_copy_with_noise_is_caught(schema, people):
+    """Every number moved by 5 % of its spread, one label in twenty redrawn: no exact copy, and nearly as easy to attack."""
+    train, rng = people(1200, 0), np.random.default_rng(0)
+    noisy = train.copy()
+    for name, kind in ((c.name, c.kind) for c in schema.columns):
+        values, known = train[name], train[name].notna()
+        if kind in ("integer", "float"):
+            moved = values.astype(float) + rng.normal(0, 0.05 * values.astype(float).std(), len(train))
+            noisy[name] = (moved.round() if kind == "integer" else moved).astype(values.dtype)
+        elif kind in ("date", "datetime"):
+            spread = 0.05 * values[known].astype("int64").std()
+            moved = values + pd.to_timedelta(rng.normal(0, spread, len(train)).round(), unit="s")
+            noisy[name] = (moved.dt.floor("D") if kind == "date" else moved).astype(values.dtype)
+        else:
+            redrawn = rng.random(len(train)) < 0.05
+            noisy[name] = values.where(~redrawn, rng.permutation(values))
+    found = _run(schema, train, people(800, 1), noisy)
+    assert found["attacks.replication"].value == 0
+    assert found["attacks.replication"].verdict == "fail"
+    assert found["attacks.membership"].verdict == "fail"
+    assert found["attacks.familywise"].value < 0.001
+    for name in (name for name in STRONG if not name.endswith("raw")):
+        assert found[name].interval[0] > 0.85, name
 
 
 @pytest.mark.parametrize("size", [600, 4000])
@@ -87,7 +134,7 @@ def test_leaks_grow_with_the_share_of_training_rows(schema, people):
     values = []
     for share in (0, 300, 600, 1200):
         found = _run(schema, train, people(800, 1), pd.concat([train[:share], fresh[share:]], ignore_index=True))
-        values.append([found[name].value for name in NAMES])
+        values.append([found[name].value for name in STRONG])
     assert (np.diff(np.array(values), axis=0) > 0).all()
 
 
@@ -111,35 +158,22 @@ def test_too_few_rows_to_clear_a_table_are_not_a_pass(schema, people):
     assert found["attacks.membership"].details["needed_nonmembers"] > 40
 
 
-def test_ldr_and_nndr_reproduce_the_published_bench(shared):
-    """California Housing of Synth-MIA: 200 members, 200 non-members, 200 reference rows, raw columns."""
-    folder = shared / "data" / "attack_bench" / "synthmia_housing"
-    if not folder.is_dir():
-        pytest.skip("the attack bench is not here")
-    members, others, reference, synthetic = (
-        pd.read_csv(folder / f"{n}.csv").astype(float) for n in ("mem", "non_mem", "ref", "synth")
-    )
-    schema = Schema("housing", tuple(Column(name, "float", discover=True, nullable=False) for name in members))
-    encoder = Encoder.fit(schema, reference, synthetic)
-    rows = encoder.transform(pd.concat([members, others], ignore_index=True))
-    near = measure(rows, encoder.transform(synthetic), encoder.transform(reference))["standardised"][0]
-    member = np.repeat([True, False], 200)
-    for score, auc, tpr in ((ldr.score, 0.709, 0.365), (nndr.score, 0.733, 0.375)):
-        found = statistics.summary(score(near), member, np.arange(400))
-        assert found["value"] == pytest.approx(auc, abs=6e-4)
-        assert statistics.tpr_at_fpr(score(near), member, 0.01)["tpr"] == pytest.approx(tpr, abs=1e-9)
-        assert found["interval"][0] < auc < found["interval"][1]
+def _view(synthetic, reference, rows=1):
+    """A view of rows whose distances alone are known."""
+    none = Encoded({"raw": np.zeros((rows, 0))}, np.zeros((rows, 0), np.int32))
+    near = [Neighbours(np.array(d, float), np.zeros((rows, len(d[0])), int)) for d in (synthetic, reference)]
+    return View("raw", none, none, none, *near)
 
 
 def test_attack_formulas_on_one_row():
-    from tabsynth.validate.attacks._neighbours import Near
-
-    near = Near(np.array([[1.0, 2.0, 4.0, 6.0, 8.0]]), np.array([3.0]))
-    assert ldr.score(near) == pytest.approx(np.log(3))
-    assert nndr.score(near) == pytest.approx(np.log(5))
-    few = Near(np.array([[1.0, 2.0, np.inf, np.inf, np.inf]]), np.array([np.inf]))
+    view = _view([[1.0, 2.0, 4.0, 6.0, 8.0, 99.0]], [[3.0, 5.0, 7.0, 9.0, 9.0, 9.0]])
+    assert ldr.score(view) == pytest.approx(np.log(3))
+    assert nndr.score(view) == pytest.approx(np.log(5))
+    assert plagiarism.score(view) == pytest.approx(4 / 6)  # nearest six: 1 2 3 4 5 6, of which 3 and 5 are real
+    few = _view([[1.0, 2.0, np.inf, np.inf, np.inf]], [[np.inf] * 5])
     assert nndr.score(few) == pytest.approx(np.log(2))
     assert not np.isfinite(ldr.score(few)).any()
+    assert not np.isfinite(plagiarism.score(few)).any()
 
 
 def test_challenge_is_balanced_random_and_by_unit(unit_schema, visits):

@@ -11,12 +11,15 @@ import tabsynth.validate
 from tabsynth.errors import OptionError, SchemaError
 from tabsynth.schema import Column, Schema, Unit
 from tabsynth.validate import CHECKS, evaluate
+from tabsynth.validate.attacks import ATTACKS
 
-ATTACKS = {f"attacks.{attack}.{scaling}" for attack in ("ldr", "nndr") for scaling in ("raw", "standardised", "rank")}
-EXPECTED = ATTACKS | {
+SCORED = {f"attacks.{name}.{scaling}" for name, attack in ATTACKS.items() for scaling in attack.scalings}
+EXPECTED = SCORED | {
     "fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories",
     "utility.boosting.auc", "utility.boosting.ap", "utility.logistic.auc", "utility.logistic.ap",
-    "attacks.replication", "attacks.membership", "attacks.controls", "expectations.schema",
+    "attacks.replication", "attacks.focal", "attacks.familywise", "attacks.membership", "attacks.ensemble", "attacks.worst", "attacks.controls",
+    "attacks.singling_out", "attacks.linkability", "expectations.schema",
+    *(f"attacks.attribute.{name}" for name in ("smoker", "age", "income", "weight", "job", "grade", "born", "seen")),
 }  # fmt: skip
 
 
@@ -69,8 +72,10 @@ KEYS = {
     "attacks.ldr.rank": {"attack", "scaling", "level", "n_members", "n_nonmembers", "mde_auc", "tpr", "roc"},
     "attacks.membership": {
         "chosen", "fpr", "tp", "n_members", "fp", "n_nonmembers", "upper_all", "attacks", "tolerance", "mu_tolerance", "mde_auc",
-        "needed_nonmembers",
+        "needed_nonmembers", "familywise_p", "precision",
     },
+    "attacks.familywise": {"p", "critical", "permutations", "attacks", "level"},
+    "attacks.worst": {"groups", "judged", "auc_all", "interval_all"},
     "attacks.controls": {"gates"},
     "expectations.schema": {"expectations"},
 }  # fmt: skip

@@ -103,7 +103,7 @@ import sys
 def watch(event, args):
     if event in ("socket.connect", "socket.getaddrinfo"):
         raise SystemExit(f"network: {args}")
-    if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+") and str(args[0]) != "/dev/null":
+    if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+") and "__pycache__" not in str(args[0]) and str(args[0]) != "/dev/null":
         raise SystemExit(f"file: {args}")
 sys.dont_write_bytecode = True
 sys.addaudithook(watch)

@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from tabsynth.schema import Column, Schema, Unit
-from tabsynth.validate.attacks import _neighbours
+from tabsynth.validate.attacks._nearest import NEIGHBOURS, merged, nearest, within
 from tabsynth.validate.features import SCALINGS, Encoder, axis_values, label_values, row_ids, unit_codes
 
 
@@ -98,28 +98,39 @@ def test_search_finds_the_nearest_rows(schema, people, rows):
     table, queries = people(rows, 1), people(25, 2)
     queries.loc[0, "job"] = "unseen label"
     encoder = Encoder.fit(schema, people(100, 0), table)
-    parts = [slice(None), slice(rows // 2, None)]
-    found = _neighbours.search(encoder.transform(queries), encoder.transform(table), parts)
+    asked, known = encoder.transform(queries), encoder.transform(table)
     for scaling in SCALINGS:
-        for part, nearest in zip(parts, found[scaling], strict=True):
-            expected = _slow(schema, encoder, queries, table.iloc[part], scaling)[:, : _neighbours.NEIGHBOURS]
-            there = expected.shape[1]
-            np.testing.assert_allclose(nearest[:, :there], expected, rtol=1e-9)
-            assert np.isinf(nearest[:, there:]).all()
+        expected = _slow(schema, encoder, queries, table, scaling)
+        there, found = min(rows, NEIGHBOURS), nearest(asked, known, scaling)
+        np.testing.assert_allclose(
+            found.distances[:, :there], expected[:, :there], rtol=1e-5, atol=2e-6 * expected.max(initial=1)
+        )
+        assert np.isinf(found.distances[:, there:]).all()
+        assert (found.index[:, there:] == -1).all()
+        again = [nearest(asked, known[[i]], scaling).distances[:, 0] for i in range(min(rows, 3))]
+        for i, distances in enumerate(again):
+            at, where = np.nonzero(found.index == i)
+            np.testing.assert_allclose(distances[at], found.distances[at, where], rtol=1e-5, atol=2e-6 * expected.max(initial=1))
+        halves = merged(
+            [nearest(asked, known[: rows // 2], scaling), nearest(asked, known[rows // 2 :], scaling)], [0, rows // 2]
+        )
+        np.testing.assert_allclose(halves.distances, found.distances, rtol=1e-5, atol=2e-6 * expected.max(initial=1))
+        radius = np.quantile(expected, 0.5) if rows else 1.0
+        assert within(asked, known, scaling, radius) == pytest.approx((expected < radius).sum(axis=1), abs=1)
 
 
 def test_an_exact_copy_is_at_distance_zero_and_a_missing_value_is_not_the_median(schema, people):
     table = people(200, 1)
     encoder = Encoder.fit(schema, people(100, 0), table)
-    found = _neighbours.search(encoder.transform(table), encoder.transform(table), [slice(None)])
-    assert all((found[s][0][:, 0] == 0).all() for s in SCALINGS)
+    encoded = encoder.transform(table)
+    assert all((nearest(encoded, encoded, s).distances[:, 0] == 0).all() for s in SCALINGS)
     row = table[table["age"].notna()].head(1)
     gone = row.assign(age=pd.array([pd.NA], dtype="Int64"))
     filled = row.assign(
         age=pd.array([int(np.median(axis_values(people(100, 0), schema["age"])[~people(100, 0)["age"].isna()]))], dtype="Int64")
     )
-    pair = _neighbours.search(encoder.transform(gone), encoder.transform(filled), [slice(None)])
-    assert pair["standardised"][0][0, 0] == pytest.approx(2, abs=0.05)
+    pair = nearest(encoder.transform(gone), encoder.transform(filled), "standardised")
+    assert pair.distances[0, 0] == pytest.approx(2, abs=0.05)
 
 
 def test_an_unknown_label_is_as_far_from_missing_as_from_any_label():
@@ -127,5 +138,5 @@ def test_an_unknown_label_is_as_far_from_missing_as_from_any_label():
     labels = pd.DataFrame({"c": pd.Series(["a", None], dtype=object), "d": pd.array([True, True], dtype="boolean")})
     encoder = Encoder.fit(schema, labels, labels)
     queries = encoder.transform(labels.assign(c=pd.Series(["new", None], dtype=object)))
-    found = _neighbours.search(queries, encoder.transform(labels), [slice(None)])["rank"][0]
+    found = nearest(queries, encoder.transform(labels), "rank").distances
     assert found[:, :2].tolist() == [[2.0, 2.0], [0.0, 2.0]]

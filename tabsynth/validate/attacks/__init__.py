@@ -2,57 +2,205 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 
-from tabsynth.validate.attacks import ldr, membership, nndr, replication, statistics
+from tabsynth.schema import Schema
+from tabsynth.validate.attacks import (
+    attribute,
+    classifier,
+    dcr,
+    dcr_diff,
+    density,
+    domias,
+    ensemble,
+    focal,
+    gen_lra,
+    ldr,
+    linkability,
+    logan,
+    membership,
+    monte_carlo,
+    neighbourhood,
+    nndr,
+    plagiarism,
+    profiles,
+    reconstruction,
+    replication,
+    singling_out,
+    statistics,
+    worst,
+)
 from tabsynth.validate.attacks._challenge import Challenge, design
-from tabsynth.validate.attacks._neighbours import measure, search
+from tabsynth.validate.attacks._nearest import nearest
+from tabsynth.validate.attacks._view import Attack, views
+from tabsynth.validate.attacks.controls import controls
 from tabsynth.validate.check import Evidence, Finding
-from tabsynth.validate.features import SCALINGS, Encoder
+from tabsynth.validate.features import SCALINGS, Encoded, Encoder
 
+_SHAPED = ("standardised", "rank")
 ATTACKS = {
-    "ldr": ("log distance ratio", ldr.score),
-    "nndr": ("nearest-neighbour distance ratio", nndr.score),
+    "dcr": Attack("distance to the closest record", dcr.score),
+    "dcr_diff": Attack("calibrated distance to the closest record", dcr_diff.score),
+    "ldr": Attack("log distance ratio", ldr.score),
+    "nndr": Attack("nearest-neighbour distance ratio", nndr.score),
+    "monte_carlo": Attack("synthetic rows in a small ball", monte_carlo.score),
+    "neighbourhood": Attack("synthetic rows in the neighbourhood", neighbourhood.score),
+    "plagiarism": Attack("data plagiarism index", plagiarism.score),
+    "density": Attack("density", density.score, _SHAPED),
+    "domias": Attack("density ratio (DOMIAS)", domias.score, _SHAPED),
+    "gen_lra": Attack("likelihood ratio (Gen-LRA)", gen_lra.score, _SHAPED),
+    "classifier": Attack("classifier", classifier.score, ("standardised",)),
+    "logan": Attack("neural network (LOGAN)", logan.score, ("standardised",)),
 }
+"""Every membership attack; a new one is a file and a line here."""
+PROFILED = ("dcr", "ldr", "nndr")
+"""The attacks that are also run on whole units, where the synthetic table has units."""
 _CALIBRATION = 5_000
 
 
-def attacks(evidence: Evidence) -> list[Finding]:
-    """Replication, every membership attack under every scaling, the headline on membership, and the controls.
+OTHERS = ("replication", "focal", "attribute", "singling_out", "linkability", "reconstruction")
+"""What else can be asked for by name: attacks that ask another question, or know more than the tables."""
+USUAL = (*ATTACKS, *OTHERS[:-1])
+"""What is run unless something else is asked for; reconstruction takes longer than all of these on wide tables."""
+
+
+def attacks(evidence: Evidence, only: Sequence[str] = USUAL) -> list[Finding]:
+    """Replication, every membership attack under every scaling that matters to it, all of them together, and the controls.
 
     Where units have several rows, a unit's score is the mean of its rows' scores, and the headline and the controls are about
     units. Rows are also reported, with intervals of the AUC that allow for dependent rows.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    only : sequence of str
+        Names from `ATTACKS` and `OTHERS`; what all attacks say together is then about these.
     """
+    chosen = {name: attack for name, attack in ATTACKS.items() if name in only}
     challenge = design(evidence)
-    encoder = Encoder.fit(evidence.schema, challenge.reference, challenge.synthetic)
-    rows, synthetic, reference = (encoder.transform(t) for t in (challenge.rows, challenge.synthetic, challenge.reference))
-    near = measure(rows, synthetic, reference)
-    nearest = search(reference[:_CALIBRATION], synthetic, [slice(None)], ["standardised"])["standardised"][0][:, 0]
-    findings = [replication.check(evidence, challenge, near["standardised"][0].synthetic[:, 0], nearest)]
-    scores, placebo = {}, {}
-    for attack, (words, score) in ATTACKS.items():
-        for scaling in SCALINGS:
-            seen, fake = (score(known) for known in near[scaling])
-            findings.append(_finding(challenge, attack, words, scaling, "row", seen))
-            pooled = statistics.pooled(seen, challenge.units)
-            if challenge.clustered:
-                findings.append(_finding(challenge, attack, words, scaling, "unit", pooled))
-            placebo[f"{attack}, {scaling}"] = statistics.pooled(fake, challenge.units)
-            if len(pooled) and np.isfinite(pooled).all():
-                scores[f"{attack}.{scaling}{'.unit' if challenge.clustered else ''}"] = pooled
-    findings.append(membership.headline(scores, challenge.member, evidence.seed))
-    findings.append(membership.controls(evidence, challenge, rows, near["standardised"][0], placebo))
+    encoded = _encoded(evidence.schema, [challenge.rows, challenge.synthetic, challenge.reference])
+    found, placebo, near = [], {}, {}
+    for scaling, (view, fake) in zip(SCALINGS, views(*encoded), strict=True):
+        near[scaling] = view.to_synthetic.distances[:, 0], view.to_reference.distances[:, 0]
+        for name, attack in chosen.items():
+            if scaling in attack.scalings:
+                found += _levels(challenge, name, scaling, attack.score(view))
+                placebo[f"{attack.words}, {scaling}"] = statistics.pooled(attack.score(fake), challenge.units)
+    if profiles.grouped(evidence):
+        found += _profiled(evidence, challenge, [name for name in PROFILED if name in chosen])
+    scores = {each.key: each.scores for each in found if each.judged(challenge)}
+    if "focal" in only and scores:
+        scores["focal"] = focal.scores(evidence.schema, challenge, evidence.measured)
+    return [
+        *_unscored(evidence, challenge, encoded, near["standardised"][0], only),
+        *(each.finding(challenge) for each in found),
+        *_overall(evidence, challenge, encoded, scores),
+        controls(evidence, challenge, encoded[0], near["standardised"][1], placebo),
+    ]
+
+
+def _unscored(
+    evidence: Evidence, challenge: Challenge, encoded: list[Encoded], distances: np.ndarray, only: Sequence[str]
+) -> list[Finding]:
+    """The attacks of `OTHERS`."""
+    findings = []
+    if "replication" in only:
+        calibration = nearest(encoded[2][:_CALIBRATION], encoded[1], "standardised", 1).distances[:, 0]
+        findings.append(replication.check(evidence, challenge, distances, calibration))
+    for name, check in (("attribute", attribute.check), ("singling_out", singling_out.check), ("linkability", linkability.check)):
+        if name in only:
+            findings += check(evidence, challenge)
+    if "focal" in only:
+        findings.append(focal.check(evidence.schema, challenge, evidence.measured))
+    if "reconstruction" in only:
+        findings += [f(evidence.schema, challenge, seed=evidence.seed) for f in (reconstruction.linear, reconstruction.tree)]
     return findings
 
 
-def _finding(challenge: Challenge, attack: str, words: str, scaling: str, level: str, scores: np.ndarray) -> Finding:
-    rows = level == "row"
-    name = f"attacks.{attack}.{scaling}{'' if rows else '.unit'}"
-    title = f"Membership by {words}, {scaling} columns, of {'rows' if rows else 'whole units'} (AUC)"
-    if not (len(scores) and np.isfinite(scores).all()):
-        return Finding(name, title, None, reference=0.5, note=f"Too few rows: {challenge.sizes}.")
-    member, units = (challenge.row_member, challenge.units) if rows else (challenge.member, np.arange(len(challenge.member)))
-    summary = statistics.summary(scores, member, units)
-    summary["details"] = {"attack": attack, "scaling": scaling, "level": level, **summary["details"]}
-    note = "Rows of one unit depend on each other: only the AUC's interval allows for it." if rows and challenge.clustered else ""
-    return Finding(name, title, reference=0.5, reference_is="chance", note=note, **summary)
+@dataclass(frozen=True)
+class _Scored:
+    """One attack's scores under one scaling, of rows or of whole units."""
+
+    attack: str
+    scaling: str
+    level: str
+    scores: np.ndarray
+
+    @property
+    def key(self) -> str:
+        return f"{self.attack}.{self.scaling}{'' if self.level == 'row' else f'.{self.level}'}"
+
+    @property
+    def complete(self) -> bool:
+        return len(self.scores) > 0 and bool(np.isfinite(self.scores).all())
+
+    def judged(self, challenge: Challenge) -> bool:
+        """Whether it counts in the statements about all attacks, which are about units."""
+        return self.complete and (self.level == "row") != challenge.clustered
+
+    def finding(self, challenge: Challenge) -> Finding:
+        name, words, rows = f"attacks.{self.key}", ATTACKS[self.attack].words, self.level == "row"
+        of = {"row": "rows", "unit": "whole units (mean of their rows)", "profile": "whole units (their aggregates)"}[self.level]
+        title = f"Membership by {words}, {self.scaling} columns, of {of} (AUC)"
+        if not self.complete:
+            note = f"Too few rows, or columns that do not vary: {challenge.sizes}."
+            return Finding(name, title, None, reference=0.5, note=note)
+        member, units = (challenge.row_member, challenge.units) if rows else (challenge.member, np.arange(len(challenge.member)))
+        summary = statistics.summary(self.scores, member, units)
+        known = {"attack": self.attack, "scaling": self.scaling, "level": self.level}
+        summary["details"] = known | summary["details"]
+        note = (
+            "Rows of one unit depend on each other: only the AUC's interval allows for it."
+            if rows and challenge.clustered
+            else ""
+        )
+        return Finding(name, title, reference=0.5, reference_is="chance", note=note, **summary)
+
+
+def _encoded(schema: Schema, tables: Sequence[pd.DataFrame]) -> list[Encoded]:
+    """Challenge rows, synthetic and reference rows as features."""
+    encoder = Encoder.fit(schema, tables[2], tables[1])
+    return [encoder.transform(table) for table in tables]
+
+
+def _levels(challenge: Challenge, attack: str, scaling: str, scores: np.ndarray) -> list[_Scored]:
+    rows = _Scored(attack, scaling, "row", scores)
+    return [rows, _Scored(attack, scaling, "unit", statistics.pooled(scores, challenge.units))] if challenge.clustered else [rows]
+
+
+def _profiled(evidence: Evidence, challenge: Challenge, names: Sequence[str]) -> list[_Scored]:
+    """The attacks on one row of aggregates a unit."""
+    encoded = _encoded(*profiles.tables(evidence, challenge))
+    return [
+        _Scored(name, scaling, "profile", ATTACKS[name].score(view))
+        for scaling, (view, _) in zip(SCALINGS, views(*encoded), strict=True)
+        for name in names
+    ]
+
+
+def _overall(evidence: Evidence, challenge: Challenge, encoded: list[Encoded], scores: dict[str, np.ndarray]) -> list[Finding]:
+    """What all attacks say together: the family-wise test, the headline, the ensemble, and the worst groups."""
+    member, units = challenge.member, challenge.units
+    overall = membership.familywise(scores, member, evidence.seed)
+    headline = membership.headline(scores, member, evidence.seed, overall.value)
+    if headline.value is None:
+        nobody = np.zeros(0)
+        return [overall, headline, ensemble.finding(nobody, nobody > 0, 0), worst.check(nobody, nobody > 0, nobody, {})]
+    choosing, reporting = membership.split(member, evidence.seed)
+    judged = ensemble.scores(scores, member, choosing, reporting)
+    most = np.full(len(member), -np.inf)
+    rows, reference = ((table.numeric["standardised"], table.hot()) for table in encoded[::2])
+    columns = rows[0].shape[1], encoded[0].codes.shape[1]
+    np.maximum.at(most, units, worst.vulnerability(rows, reference, columns))
+    groups = {name: mask[reporting] for name, mask in worst.groups(evidence.schema, challenge.rows, units).items()}
+    chosen = scores[headline.details["chosen"]][reporting]
+    return [
+        overall,
+        headline,
+        ensemble.finding(judged, member[reporting], len(scores)),
+        worst.check(chosen, member[reporting], most[reporting], groups),
+    ]

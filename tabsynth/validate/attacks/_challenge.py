@@ -10,18 +10,18 @@ import pandas as pd
 from tabsynth.validate.check import Evidence
 from tabsynth.validate.features import unit_codes
 
-UNITS = 5_000
+UNITS = 20_000
 """At most this many member units, and as many non-member units."""
-ROWS = 5_000
+ROWS = 20_000
 """Units are drawn until they have about this many rows on each side."""
 REFERENCE_ROWS = 20_000
-SYNTHETIC_ROWS = 50_000
+SYNTHETIC_ROWS = 100_000
 """At most this many rows of each table are searched; copies among rows left out are not seen, so this is high."""
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """Equally many member and non-member units, drawn at random; the rest of the holdout is reference.
+    """Equally many member and non-member units, drawn at random; the reference rows were given or are the rest of the holdout.
 
     Parameters
     ----------
@@ -61,21 +61,26 @@ class Challenge:
 
 
 def design(evidence: Evidence) -> Challenge:
-    """Split the holdout's units at random into challenge and reference, and draw as many member units from the training rows."""
+    """Split the holdout's units at random into challenge and reference, and draw as many member units from the training rows.
+
+    Where reference rows were given, they are the reference, and the challenge may be the whole holdout.
+    """
     rng = np.random.default_rng([evidence.seed, 1])
     members, others = (unit_codes(table, evidence.schema) for table in (evidence.train, evidence.holdout))
     n_members, n_others = members.max(initial=-1) + 1, others.max(initial=-1) + 1
     fitting = int(ROWS * n_others / len(others)) if n_others else 0
-    size = min(n_members, n_others // 2, UNITS, max(1, fitting))
+    available = n_others // 2 if evidence.reference is None else n_others
+    size = min(n_members, available, UNITS, max(1, fitting))
     picked, order = rng.permutation(n_members)[:size], rng.permutation(n_others)
     member_rows, other_rows = np.isin(members, picked), np.isin(others, order[:size])
     member_units = np.unique(members[member_rows], return_inverse=True)[1]
     other_units = np.unique(others[other_rows], return_inverse=True)[1]
+    reference = evidence.holdout[~other_rows] if evidence.reference is None else evidence.reference
     return Challenge(
         rows=pd.concat([evidence.train[member_rows], evidence.holdout[other_rows]], ignore_index=True),
         units=np.concatenate([member_units, other_units + size]),
         member=np.repeat([True, False], size),
-        reference=_shuffled(evidence.holdout[~other_rows], REFERENCE_ROWS, rng),
+        reference=_shuffled(reference, REFERENCE_ROWS, rng),
         synthetic=_shuffled(evidence.synthetic, SYNTHETIC_ROWS, rng),
     )
 

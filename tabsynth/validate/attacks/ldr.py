@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabsynth.validate.attacks._neighbours import Near
+from tabsynth.validate.attacks._view import View
 
 EPSILON = 1e-6
 
 
-def score(near: Near) -> np.ndarray:
+def score(view: View) -> np.ndarray:
     """``log(d_1(x, R) + e) - log(d_1(x, S) + e)`` for each challenge row x, higher for members; e = 1e-6.
 
     R are reference rows (real, in neither the training nor the challenge rows) and S the synthetic rows; the attacker sees both,
@@ -17,4 +17,4 @@ def score(near: Near) -> np.ndarray:
     where either is empty.
     """
     with np.errstate(invalid="ignore"):
-        return np.log(near.reference + EPSILON) - np.log(near.synthetic[:, 0] + EPSILON)
+        return np.log(view.to_reference.distances[:, 0] + EPSILON) - np.log(view.to_synthetic.distances[:, 0] + EPSILON)

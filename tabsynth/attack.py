@@ -1,0 +1,224 @@
+"""Attack a synthetic table made by any tool: read the tables, run the attacks, and say what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tabsynth.access import Progress, silent
+from tabsynth.errors import DataError, OptionError, SchemaError
+from tabsynth.pipeline import internal
+from tabsynth.release import check_seed
+from tabsynth.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT, VERSION = "tabsynth.attack", 1
+_WORDS = {
+    "integer": "whole number", "float": "number", "boolean": "yes or no", "date": "date", "datetime": "date and time",
+    "categorical": "text", "identifier": "identifier",
+}  # fmt: skip
+
+
+def attack(
+    members: Any,
+    non_members: Any,
+    synthetic: Any,
+    *,
+    reference: Any = None,
+    schema: Schema | str | Path | None = None,
+    unit: str | None = None,
+    attacks: str | Sequence[str] | None = None,
+    regeneration: Sequence[Any] = (),
+    seed: int = 0,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """What attackers learn from a synthetic table about the rows it was made from, as plain data. NOT private.
+
+    Parameters
+    ----------
+    members, non_members : DataFrame or path of a CSV or Parquet file
+        Real rows the generator was fitted on, and real rows it never saw, from the same population: split at random (by unit).
+    synthetic : DataFrame or path
+        The table under judgement.
+    reference : DataFrame or path, optional
+        Further real rows that an attacker may know, in neither of the others. Without it, half of the non-members serve as such.
+    schema : Schema or path, optional
+        How to read the columns. Without it, that is guessed from the tables (see `tabsynth.guess`), and nothing is clamped.
+    unit : str, optional
+        The column that names the unit of privacy, if not the row; with a schema it must be the schema's.
+    attacks : sequence of str, or str with commas, optional
+        Names from ``ATTACKS`` and ``OTHERS`` of `tabsynth.validate.attacks`; ``USUAL`` by default, all but reconstruction.
+    regeneration : sequence of DataFrame or path
+        Tables of further runs of the same generator, attacked with the same challenge and seed, to see how much results vary.
+    seed : int
+        Of every random choice.
+    progress : callable, optional
+
+    Returns
+    -------
+    dict
+        Conforms to ``schemas/attack.schema.json``. The findings are about `synthetic` alone.
+
+    Raises
+    ------
+    OptionError, SchemaError, DataError
+        If an argument, the schema or a table cannot be used.
+    """
+    from tabsynth.conform import read
+    from tabsynth.validate import Evidence
+    from tabsynth.validate.attacks import attacks as run
+    from tabsynth.validate.attacks.regenerations import regenerations
+
+    started = time.monotonic()
+    check_seed(seed)
+    only = _names(attacks)
+    tables = {"members": members, "non_members": non_members, "synthetic": synthetic}
+    tables |= {} if reference is None else {"reference": reference}
+    further = {f"regeneration {i}": table for i, table in enumerate(regeneration, start=1)}
+    progress("reading", 0.0)
+    read_as = _schema(tables | further, schema, unit)
+    frames = {name: read(table, read_as) for name, table in (tables | further).items()}
+    _check_sizes(frames, read_as)
+    evidence = Evidence(
+        read_as, frames["members"], frames["non_members"], frames["synthetic"], seed=seed, reference=frames.get("reference")
+    )
+    runs = []
+    for done, name in enumerate(("synthetic", *further), start=1):
+        progress(f"attacking {name}", done / (len(further) + 2))
+        found = run(dataclasses.replace(evidence, synthetic=frames[name]), only=only)
+        runs.append([finding.plain() for finding in found])
+    progress("done", 1.0)
+    return internal(FORMAT, VERSION, started, read_as, frames, seed, runs[0]) | {
+        "schema_is": "guessed" if schema is None else "given",
+        "attacks": list(only),
+        "regenerations": regenerations(runs) if further else None,
+    }
+
+
+def summary(result: Mapping[str, Any]) -> list[str]:
+    """What `attack` found, in lines for a terminal. NOT private."""
+    from tabsynth.report.page import interval, number
+
+    findings = {finding["check"]: finding for finding in result["findings"]}
+    controls = findings["attacks.controls"]
+    lines = ["NOT PRIVATE: these figures were computed from real rows."]
+    if result["schema_is"] == "guessed":
+        columns = [_told(name, column) for name, column in result["schema"]["columns"].items()]
+        lines.append(f"No schema was given; columns were read as: {', '.join(columns)}.")
+    for finding in findings.values():
+        if verdict := finding["verdict"]:
+            unsure = verdict == "pass" and controls["verdict"] != "pass"
+            shown = "" if finding is controls else f": {number(finding['value'])} {interval(finding['interval'])}".rstrip()
+            lines.append(f"{'INCONCLUSIVE' if unsure else verdict.upper():<13} {finding['title']}{shown}")
+    if controls["verdict"] != "pass":
+        lines.append("The controls do not hold or could not be checked, so no pass counts.")
+    lines.append("")
+    lines += [f"{what:<22} {text}" for what, text in _table(findings, result["regenerations"]).items()]
+    return lines
+
+
+def _told(name: str, column: Mapping[str, Any]) -> str:
+    return f"{name} ({'; '.join(filter(None, [_WORDS[column['kind']], column.get('description')]))})"
+
+
+def _table(findings: Mapping[str, dict], regenerations: Mapping[str, Any] | None) -> dict[str, str]:
+    """The lines of the compact table: what, and how it came out."""
+    from tabsynth.report.page import number
+
+    headline, together = findings["attacks.membership"], findings["attacks.familywise"]
+    rows = {"strongest attack": headline["note"]} if headline["value"] is None else _strongest(findings)
+    if together["value"] is not None:
+        tried = len(together["details"]["attacks"])
+        rows["all attacks together"] = f"p = {together['value']:.4g} (chance that useless attacks do as well; {tried} were tried)"
+    if levels := findings.get("attacks.replication", {"details": {}})["details"].get("levels"):
+        copied = {name: number(levels[0][name]) for name in ("members", "n_members", "holdout", "n_holdout")}
+        rows["exact copies"] = "{members} of {n_members} members, {holdout} of {n_holdout} non-members".format(**copied)
+    gates = [gate for gate in findings["attacks.controls"]["details"].get("gates", ()) if gate["ok"] is not None]
+    outside = [gate["name"] for gate in gates if not gate["ok"]]
+    rows["controls"] = f"{len(outside)} of {len(gates)} outside their band{': ' if outside else ''}{', '.join(outside)}"
+    if regenerations:
+        rows["regenerations"] = _spread(regenerations, headline["details"].get("chosen"))
+    return rows
+
+
+def _strongest(findings: Mapping[str, dict]) -> dict[str, str]:
+    """Which attack the headline reports on, and how it does on the half it was not chosen on."""
+    from tabsynth.report.page import interval, number, percent, rate
+    from tabsynth.validate.attacks import ATTACKS
+
+    headline, judged = findings["attacks.membership"], findings.get("attacks.worst", {"details": {}})["details"]
+    known, found = headline["details"], f"{percent(headline['value'])} {interval(headline['interval'], 1, shares=True)}"
+    name = known["chosen"]
+    which = findings[f"attacks.{name}"]["details"]
+    words = f"{ATTACKS[which['attack']].words}, {which['scaling']} columns ({name}, one of {known['attacks']})"
+    return {
+        "strongest attack": f"{words}; chosen on one half of the units, reported on the other",
+        "  AUC": f"{number(judged.get('auc_all'))} {interval(judged.get('interval_all'))} (0.5: chance)",
+        "  members found": f"{found}, wrongly naming at most {rate(known['fpr'])} of the others "
+        f"(tolerated: {percent(known['tolerance'])})",
+    }
+
+
+def _spread(regenerations: Mapping[str, Any], chosen: str | None) -> str:
+    """How the strongest attack does over all tables."""
+    from tabsynth.report.page import number, percent, rate
+
+    found = next((row for row in regenerations["attacks"] if row["check"] == f"attacks.{chosen}"), None)
+    text = f"{regenerations['tables']} tables"
+    if found and found["auc"]:
+        text += f"; {chosen}: AUC {' / '.join(number(v) for v in found['auc'].values())}"
+    if found and found["tpr"]:
+        text += f", members found at {rate(regenerations['fpr'])} {' / '.join(percent(v) for v in found['tpr'].values())}"
+    return f"{text} (smallest / median / largest, all units)"
+
+
+def _names(attacks: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The attacks asked for, in the registry's order."""
+    from tabsynth.validate.attacks import ATTACKS, OTHERS, USUAL
+
+    known = (*ATTACKS, *OTHERS)
+    asked = USUAL if attacks is None else [n.strip() for n in (attacks.split(",") if isinstance(attacks, str) else attacks)]
+    if unknown := [name for name in asked if name not in known] or (["nothing"] if not asked else []):
+        raise OptionError(f"attacks names {', '.join(map(repr, unknown))}; allowed are {', '.join(known)}.")
+    return tuple(name for name in known if name in asked)
+
+
+def _schema(tables: Mapping[str, Any], schema: Schema | str | Path | None, unit: str | None) -> Schema:
+    """The schema given or guessed, once all tables have its columns and the unit is one of them."""
+    from tabsynth.guess import guess
+    from tabsynth.tables import Workspace
+
+    given = schema if schema is None or isinstance(schema, Schema) else Schema.load(schema)
+    if given and unit is not None and unit != given.unit.key:
+        raise OptionError(
+            f"unit is {unit!r}, but the schema's unit.key is {given.unit.key!r}; make them agree or leave unit out."
+        )
+    with Workspace() as workspace:
+        columns = {name: tuple(workspace.open(table).columns) for name, table in tables.items()}
+    wanted, whose = (given.names, f"schema {given.name!r}") if given else (columns["members"], "members")
+    for name, found in columns.items():
+        if missing := [column for column in wanted if column not in found]:
+            raise SchemaError(f"{name} has no column {missing[0]!r}, which {whose} has; give all tables the same columns.")
+        if extra := [column for column in found if column not in wanted]:
+            raise SchemaError(f"{name} has a column {extra[0]!r}, which {whose} has not; give all tables the same columns.")
+    if unit is not None and unit not in wanted:
+        raise OptionError(f"unit is {unit!r}; name one of the columns {', '.join(wanted)}.")
+    return given or guess(tables, unit)
+
+
+def _check_sizes(frames: Mapping[str, pd.DataFrame], schema: Schema) -> None:
+    """Refuse tables without rows and sides with fewer than two units."""
+    from tabsynth.validate.features import unit_codes
+
+    if empty := [name for name, frame in frames.items() if frame.empty]:
+        raise DataError(f"{empty[0]} has no rows; give a table with a header and at least one row.")
+    for name, least in (("members", 2), ("non_members", 2 if "reference" in frames else 4)):
+        units = int(unit_codes(frames[name], schema).max()) + 1
+        if units < least:
+            half = "; half of them serve as reference rows" if least == 4 else ""
+            raise DataError(f"{name} has only {units} {schema.unit.key or 'row'}(s); at least {least} are needed{half}.")

@@ -1,0 +1,121 @@
+"""NOT PRIVATE. Nearest rows under L1 distance, exact and by brute force: the one costly step, done once for all attacks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numba
+import numpy as np
+
+from tabsynth.validate.features import Encoded
+
+NEIGHBOURS = 20
+_BLOCK = 512
+_THREADS = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest rows of a table, for each query.
+
+    Parameters
+    ----------
+    distances : ndarray of float64, shape (queries, k)
+        Ascending; infinite where the table has no more rows.
+    index : ndarray of int64, shape (queries, k)
+        Row of the table; -1 where it has no more.
+    """
+
+    distances: np.ndarray
+    index: np.ndarray
+
+    def of(self, rows: slice | np.ndarray) -> Neighbours:
+        """Those of some of the queries."""
+        return Neighbours(self.distances[rows], self.index[rows])
+
+
+def nearest(queries: Encoded, table: Encoded, scaling: str, k: int = NEIGHBOURS) -> Neighbours:
+    """The k rows of `table` nearest to each query: the L1 distance of the numbers plus 2 for every label that differs.
+
+    Code -1 differs from every code of `table`. In single precision, from each column's median; O(queries x rows x columns) time.
+    """
+    distances = np.full((len(queries), k), np.inf, np.float32)
+    index = np.full((len(queries), k), -1, np.int64)
+    _in_parts(_nearest, queries, table, scaling, distances, index)
+    return Neighbours(distances.astype(float), index)
+
+
+def within(queries: Encoded, table: Encoded, scaling: str, radius: float) -> np.ndarray:
+    """How many rows of `table` are nearer than `radius` to each query, shape (queries,)."""
+    counts = np.zeros(len(queries), np.int64)
+    _in_parts(_within, queries, table, scaling, np.full(len(queries), radius, np.float32), counts)
+    return counts
+
+
+def merged(parts: Sequence[Neighbours], starts: Sequence[int]) -> Neighbours:
+    """The nearest rows of a table from those of its parts; `starts` is the first row of each part."""
+    distances = np.hstack([p.distances for p in parts])
+    index = np.hstack([np.where(p.index < 0, -1, p.index + start) for p, start in zip(parts, starts, strict=True)])
+    order = np.argsort(distances, axis=1, kind="stable")[:, : parts[0].distances.shape[1]]
+    return Neighbours(np.take_along_axis(distances, order, 1), np.take_along_axis(index, order, 1))
+
+
+def _in_parts(scan: Callable, queries: Encoded, table: Encoded, scaling: str, *out: np.ndarray) -> None:
+    """Run `scan`, which lets go of the interpreter, on shares of the queries; `out` is filled in place."""
+    numbers, centre = table.numeric[scaling], np.median(table.numeric[scaling], axis=0) if len(table) else 0.0
+    rows = np.ascontiguousarray((numbers - centre).T, np.float32), np.ascontiguousarray(table.codes.T)
+    asked = np.ascontiguousarray(queries.numeric[scaling] - centre, np.float32), np.ascontiguousarray(queries.codes)
+    cuts = np.linspace(0, len(queries), 4 * _THREADS + 1).astype(int)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        shares = [slice(*ends) for ends in pairwise(cuts)]
+        list(pool.map(lambda part: scan(*(a[part] for a in asked), *rows, *(o[part] for o in out)), shares))
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _distances(numbers, codes, table_numbers, table_codes, start, out):
+    """Distances of one query to a block of rows; the loops over rows are innermost, so that they run in vectors."""
+    stop = start + len(out)
+    out[:] = 0
+    for c in range(len(numbers)):
+        value, column = numbers[c], table_numbers[c][start:stop]
+        for j in range(len(out)):
+            out[j] += abs(value - column[j])
+    for c in range(len(codes)):
+        code, labels = codes[c], table_codes[c][start:stop]
+        for j in range(len(out)):
+            out[j] += np.float32(2) * np.float32(labels[j] != code)
+
+
+@numba.njit(cache=True, nogil=True)
+def _nearest(numbers, codes, table_numbers, table_codes, distances, index):
+    rows, k = table_codes.shape[1], distances.shape[1]
+    block = np.empty(_BLOCK, np.float32)
+    for start in range(0, rows, _BLOCK):
+        size = min(_BLOCK, rows - start)
+        near = block[:size]
+        for i in range(len(numbers)):
+            _distances(numbers[i], codes[i], table_numbers, table_codes, start, near)
+            for j in range(size):
+                if near[j] < distances[i, k - 1]:
+                    at = k - 1
+                    while at > 0 and distances[i, at - 1] > near[j]:
+                        distances[i, at], index[i, at] = distances[i, at - 1], index[i, at - 1]
+                        at -= 1
+                    distances[i, at], index[i, at] = near[j], start + j
+
+
+@numba.njit(cache=True, nogil=True)
+def _within(numbers, codes, table_numbers, table_codes, radius, counts):
+    rows = table_codes.shape[1]
+    block = np.empty(_BLOCK, np.float32)
+    for start in range(0, rows, _BLOCK):
+        size = min(_BLOCK, rows - start)
+        near = block[:size]
+        for i in range(len(numbers)):
+            _distances(numbers[i], codes[i], table_numbers, table_codes, start, near)
+            for j in range(size):
+                counts[i] += near[j] < radius[i]
