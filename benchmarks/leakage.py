@@ -44,11 +44,9 @@ def tables(shared: Path) -> dict[str, tuple[Schema, Any]]:
     return out | {"transactions": (Schema.load(SCHEMAS / "completejourney.yaml"), demo_data.transactions())}
 
 
-def run(
-    name: str, schema: Schema, halves: tuple[pd.DataFrame, pd.DataFrame], engine: str, epsilon: float | None
-) -> dict[str, Any]:
-    """One release and everything the attacks say about it; `engine` "as it is" releases the training rows."""
-    train, holdout = halves
+def run(name: str, schema: Schema, rows: pd.DataFrame, engine: str, epsilon: float | None) -> dict[str, Any]:
+    """One release, with a split of its own, and all the attacks on it; `engine` "as it is" releases the training rows."""
+    train, holdout, _ = split(rows, schema, 0.5)
     started = time.perf_counter()
     if epsilon is None:
         synthetic, measured = train.sample(frac=1, random_state=0, ignore_index=True), []
@@ -99,13 +97,12 @@ def main() -> None:
     runs = kept("leakage").get("runs", [])
     done = {(r["table"], r["engine"], r["epsilon"]) for r in runs}
     print(HEADER, "|---" * HEADER.count(" | ") + "|---|", sep="\n")
-    for name, (schema, rows) in tables(arguments.data).items():
-        if name not in arguments.tables.split(","):
-            continue
-        train, holdout, _ = split(read(rows, schema), schema, 0.5)
-        for engine, epsilon in [("as it is", None), *((e, x) for e in arguments.only.split(",") for x in (1.0, 10.0))]:
-            if (name, engine, epsilon) not in done:
-                runs.append(run(name, schema, (train, holdout), engine, epsilon))
+    found = {name: (schema, read(rows, schema)) for name, (schema, rows) in tables(arguments.data).items()}
+    asked = [("as it is", None), *((engine, epsilon) for engine in arguments.only.split(",") for epsilon in (1.0, 10.0))]
+    for engine, epsilon in asked:
+        for name in arguments.tables.split(","):
+            if name in found and (name, engine, epsilon) not in done:
+                runs.append(run(name, *found[name], engine, epsilon))
                 keep("leakage", {"runs": runs})
                 print(line(runs[-1]), flush=True)
 
