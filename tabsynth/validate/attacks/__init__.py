@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from tabsynth.schema import Schema
 from tabsynth.validate.attacks import (
     attribute,
     classifier,
+    controls,
     dcr,
     dcr_diff,
     density,
@@ -37,7 +38,6 @@ from tabsynth.validate.attacks import (
 from tabsynth.validate.attacks._challenge import Challenge, design
 from tabsynth.validate.attacks._nearest import nearest
 from tabsynth.validate.attacks._view import Attack, views
-from tabsynth.validate.attacks.controls import controls
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import SCALINGS, Encoded, Encoder
 
@@ -60,8 +60,6 @@ ATTACKS = {
 PROFILED = ("dcr", "ldr", "nndr")
 """The attacks that are also run on whole units, where the synthetic table has units."""
 _CALIBRATION = 5_000
-
-
 OTHERS = ("replication", "focal", "attribute", "singling_out", "linkability", "reconstruction")
 """What else can be asked for by name: attacks that ask another question, or know more than the tables."""
 USUAL = (*ATTACKS, *OTHERS[:-1])
@@ -93,14 +91,21 @@ def attacks(evidence: Evidence, only: Sequence[str] = USUAL) -> list[Finding]:
     if profiles.grouped(evidence):
         found += _profiled(evidence, challenge, [name for name in PROFILED if name in chosen])
     scores = {each.key: each.scores for each in found if each.judged(challenge)}
-    if "focal" in only and scores:
+    if "focal" in only and focal.possible(challenge):
         scores["focal"] = focal.scores(evidence.schema, challenge, evidence.measured)
+        placebo["tables that were measured"] = focal.scores(evidence.schema, _fake(challenge), evidence.measured)
     return [
         *_unscored(evidence, challenge, encoded, near["standardised"][0], only),
         *(each.finding(challenge) for each in found),
         *_overall(evidence, challenge, encoded, scores),
-        controls(evidence, challenge, encoded[0], near["standardised"][1], placebo),
+        controls.check(evidence, challenge, encoded[0], near["standardised"][1], placebo),
     ]
+
+
+def _fake(challenge: Challenge) -> Challenge:
+    """The challenge with one half of the reference rows in the synthetic rows' place."""
+    half = len(challenge.reference) // 2
+    return replace(challenge, synthetic=challenge.reference[:half], reference=challenge.reference[half:])
 
 
 def _unscored(

@@ -18,7 +18,7 @@ LEVEL = 0.01
 """Chance that the gates call a healthy split invalid, over all of them: one report of a hundred, not one of twenty."""
 
 
-def controls(
+def check(
     evidence: Evidence, challenge: Challenge, encoded: Encoded, reference: np.ndarray, placebo: Mapping[str, np.ndarray]
 ) -> Finding:
     """Gates that hold when members and non-members differ in nothing but membership; outside them, no attack result counts.

@@ -144,6 +144,11 @@ def weighted(measured: Sequence[Sequence[Clique]], epsilon: float) -> tuple[list
     return list(kept), list(kept.values())
 
 
+def possible(challenge: Challenge) -> bool:
+    """Whether there are rows enough: half of the reference rows must suffice too, for the control."""
+    return bool(len(challenge.synthetic) and len(challenge.reference) > 1 and challenge.member.any())
+
+
 def scores(
     schema: Schema, challenge: Challenge, cliques: Sequence[Clique] = (), weights: Sequence[float] | None = None
 ) -> np.ndarray:
@@ -159,7 +164,7 @@ def check(
     """The attack on the challenge's units, as the finding ``attacks.focal``; arguments as in `scores`."""
     known = f"{len(cliques)} tables that the generator is known to have measured" if cliques else "pairs of columns"
     title = "Membership by the tables that the generator measured (MAMA-MIA), of units (AUC)"
-    if not (len(challenge.synthetic) and len(challenge.reference) and challenge.member.any()):
+    if not possible(challenge):
         return Finding("attacks.focal", title, None, reference=0.5, note=f"Too few rows: {challenge.sizes}.")
     found = scores(schema, challenge, cliques, weights)
     summary = statistics.summary(found, challenge.member, np.arange(len(challenge.member)))

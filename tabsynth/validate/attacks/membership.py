@@ -16,7 +16,7 @@ PRIORS = (0.5, 0.1, 0.01)
 """Shares of members among the people asked about, at which the precision is stated."""
 LEVEL = 0.05
 _TITLE = "Members identified by the strongest attack"
-_FEW = "Too few rows: at least two members and two non-members are needed."
+_FEW = "Nothing to judge: at least two members, two non-members and one attack with scores are needed."
 
 
 def split(member: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
