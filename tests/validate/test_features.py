@@ -115,6 +115,10 @@ def test_search_finds_the_nearest_rows(schema, people, rows):
             [nearest(asked, known[: rows // 2], scaling), nearest(asked, known[rows // 2 :], scaling)], [0, rows // 2]
         )
         np.testing.assert_allclose(halves.distances, found.distances, rtol=1e-5, atol=2e-6 * expected.max(initial=1))
+        for i in range(min(rows, 3)):
+            at, where = np.nonzero(halves.index == rows // 2 + i)
+            there = nearest(asked, known[[rows // 2 + i]], scaling).distances[at, 0] if rows // 2 + i < rows else []
+            np.testing.assert_allclose(halves.distances[at, where], there, rtol=1e-5, atol=2e-6 * expected.max(initial=1))
         radius = np.quantile(expected, 0.5) if rows else 1.0
         assert within(asked, known, scaling, radius) == pytest.approx((expected < radius).sum(axis=1), abs=1)
 

@@ -79,4 +79,6 @@ def test_a_profile_describes_a_unit():
     assert rows["rows"].tolist() == [3, 1]
     assert rows.loc[0, ["x: mean", "x: std", "x: min", "x: max", "x: sum"]].tolist() == [3, 2, 1, 5, 9]
     assert np.isnan(rows.loc[1, "x: mean"])
+    one = table.assign(x=[1.0, 2.0, 3.0, 5.0])
+    assert profiles.describe(schema, [one], [np.array([0, 1, 0, 0])], base=0)[1][0].loc[1, "x: std"] == 0
     assert rows["c: v"].tolist() == [pytest.approx(1 / 3), 1]
