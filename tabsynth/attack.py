@@ -149,13 +149,11 @@ def _table(findings: Mapping[str, dict], regenerations: Mapping[str, Any] | None
 def _strongest(findings: Mapping[str, dict]) -> dict[str, str]:
     """Which attack the headline reports on, and how it does on the half it was not chosen on."""
     from tabsynth.report.page import interval, number, percent, rate
-    from tabsynth.validate.attacks import ATTACKS
 
     headline, judged = findings["attacks.membership"], findings.get("attacks.worst", {"details": {}})["details"]
     known, found = headline["details"], f"{percent(headline['value'])} {interval(headline['interval'], 1, shares=True)}"
     name = known["chosen"]
-    which = findings[f"attacks.{name}"]["details"]
-    words = f"{ATTACKS[which['attack']].words}, {which['scaling']} columns ({name}, one of {known['attacks']})"
+    words = f"{findings[f'attacks.{name}']['title'].removesuffix(' (AUC)')} ({name}, one of {known['attacks']})"
     return {
         "strongest attack": f"{words}; chosen on one half of the units, reported on the other",
         "  AUC": f"{number(judged.get('auc_all'))} {interval(judged.get('interval_all'))} (0.5: chance)",

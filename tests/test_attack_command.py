@@ -292,3 +292,8 @@ def test_quiet_and_progress(folder, run, capsys):
     )
     assert [what for what, _ in seen] == ["reading", "attacking synthetic", "attacking regeneration 1", "done"]
     assert [done for _, done in seen] == sorted(done for _, done in seen)
+
+
+def test_the_attack_that_knows_what_was_measured_can_be_the_strongest(run, folder, capsys):
+    assert run(*line(folder, attacks="focal")) == 0
+    assert "Membership by the tables that the generator measured" in capsys.readouterr().out
