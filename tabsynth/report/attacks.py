@@ -70,6 +70,7 @@ def membership(findings: dict[str, dict], card: dict[str, Any] | None) -> dict[s
     ]
     attacks = [f for level in levels for f in level.findings]
     judged = [f for level in levels for f in level.findings if len(levels) == 1 or level.name != "row" or f["check"] == chosen]
+    judged += [f for f in special if f["check"] == chosen]
     return {
         "levels": levels,
         "attacks": attacks,
@@ -77,7 +78,7 @@ def membership(findings: dict[str, dict], card: dict[str, Any] | None) -> dict[s
         "adjusted": adjusted,
         "noticed": {check for check, p in adjusted.items() if is_number(p) and p <= together.get("level", 0)},
         "chosen": chosen,
-        "described": {check: _described(findings[check]) for check in placed},
+        "described": {f["check"]: _described(f) for f in attacks + special},
         "reach": _reach(attacks + special),
         "roc": _roc(judged, chosen, findings, card),
     }
@@ -112,7 +113,9 @@ def _words(finding: dict[str, Any]) -> str:
 
 
 def _described(finding: dict[str, Any]) -> str:
-    """An attack in words, with its scaling and level."""
+    """An attack in words, with its scaling and level where it has any."""
+    if _place(finding["check"]) is None:
+        return finding["title"].removeprefix("Membership by ").removesuffix(" (AUC)")
     _, scaling, level = _place(finding["check"])
     return f"{_words(finding)}, {scaling}" + {"row": "", "unit": ", whole units", "profile": ", aggregates of units"}[level]
 

@@ -220,6 +220,14 @@ def test_many_attacks_take_one_line_each():
     assert seen.count('<abbr title="better than chance">*') == 3
 
 
+def test_an_attacker_who_knows_more_can_be_the_headline():
+    data = sample.report()
+    next(f for f in data["findings"] if f["check"] == "attacks.membership")["details"]["chosen"] = "ensemble"
+    section = _section(report(data), "membership")
+    assert "all 67 scores together, trained on half" in Page(section).text
+    assert section.count('class="curve-chosen"') == _section(report(sample.report()), "membership").count('class="curve-chosen"')
+
+
 def test_attacks_without_a_number_say_so():
     data = sample.report()
     for finding in data["findings"]:
