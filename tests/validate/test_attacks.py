@@ -238,6 +238,21 @@ def _gates(found):
     return {gate["name"]: gate for gate in found["attacks.controls"].details["gates"]}
 
 
+def test_a_split_that_is_balanced_better_than_by_chance_is_healthy():
+    """Every age as often among members as among non-members: one half of them then foretells the other, the wrong way round."""
+    schema = Schema("t", (Column("age", "integer", minimum=0, maximum=99), Column("x", "float", minimum=-9, maximum=9)))
+
+    def side(seed):
+        rng = np.random.default_rng(seed)
+        return pd.DataFrame({"age": pd.array(rng.permutation(np.arange(1200) % 100), dtype="Int64"), "x": rng.normal(size=1200)})
+
+    tables = side(0), side(1), side(2), side(3)
+    evidence = Evidence(schema, *tables[:3], reference=tables[3])
+    gates = _gates({f.check: f for f in attacks(evidence, ("ldr",))})
+    assert gates["member vs non-member classifier"]["value"] < 0.48
+    assert gates["member vs non-member classifier"]["ok"]
+
+
 def test_controls_notice_a_split_that_is_not_random(schema, people):
     rows = people(2400, 0).sort_values("weight", ignore_index=True)
     found = _run(schema, rows[:1400].reset_index(drop=True), rows[1400:].reset_index(drop=True), people(1000, 1))

@@ -24,9 +24,11 @@ def check(
     """Gates that hold when members and non-members differ in nothing but membership; outside them, no attack result counts.
 
     A failed gate makes the whole report void, so a healthy split may fail one in 1 % of reports only. The AUCs are judged by
-    two-sided permutation tests (`statistics.familywise`), each gate's band being what the largest deviation over its family allows:
-    the reference-only score and the placebos in one family at 0.5 %, and the classifier, whose scores cover one half of the units
-    only, in another at 0.5 %. Overlaps of rows are for information: rows may agree by coincidence.
+    permutation tests (`statistics.familywise`), each gate's band being what the largest deviation over its family allows: the
+    reference-only score and the placebos in one family at 0.5 %, two-sided, and the classifier, whose scores cover one half of the
+    units only, in another at 0.5 %, one-sided: below 0.5 it says no more than that the two sides are balanced better than by chance
+    (a stratified split), for then what one half of the units has too much of, the other has too little of. Overlaps of rows are for
+    information: rows may agree by coincidence.
 
     Parameters
     ----------
@@ -42,8 +44,10 @@ def check(
     whole = {f"real rows as synthetic: {name}": score for name, score in placebo.items()}
     whole["reference-only score"] = statistics.pooled(-reference, challenge.units)
     learned, judged = _classified(challenge, encoded, rng)
-    families = ((whole, challenge.member), ({"member vs non-member classifier": learned}, judged))
-    bands = [band for scores, member in families for band in _bands(scores, member, rng)]
+    bands = [
+        *_bands(whole, challenge.member, rng),
+        *_bands({"member vs non-member classifier": learned}, judged, rng, two_sided=False),
+    ]
     gates += bands
     outside = sum(gate["ok"] is False for gate in gates)
     title = "Controls: members and non-members differ in nothing but membership"
@@ -71,16 +75,18 @@ def _overlap(evidence: Evidence, challenge: Challenge) -> Iterator[dict[str, Any
         yield _gate("units in both training and holdout rows", float(len(shared)), 0.0, 0.0)
 
 
-def _bands(scores: Mapping[str, np.ndarray], member: np.ndarray, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+def _bands(
+    scores: Mapping[str, np.ndarray], member: np.ndarray, rng: np.random.Generator, two_sided: bool = True
+) -> Iterator[dict[str, Any]]:
     """The gates of one family of AUCs, at half of `LEVEL`."""
     usable = {name: s for name, s in scores.items() if len(s) and np.isfinite(s).all()}
     if not usable or len(np.unique(member)) < 2:
         return
-    result = statistics.familywise(usable, member, rng, level=LEVEL / 2, two_sided=True, tail=False)
+    result = statistics.familywise(usable, member, rng, level=LEVEL / 2, two_sided=two_sided, tail=False)
     found = {row["attack"]: row for row in result["attacks"]}
     for name in usable:
         half = result["critical"] * found[name]["auc_sd"]
-        yield _gate(name, found[name]["auc"], max(0.0, 0.5 - half), min(1.0, 0.5 + half))
+        yield _gate(name, found[name]["auc"], max(0.0, 0.5 - half) if two_sided else 0.0, min(1.0, 0.5 + half))
 
 
 def _gate(name: str, value: float, low: float | None, high: float | None) -> dict[str, Any]:
