@@ -240,16 +240,15 @@ def _gates(found):
 
 def test_a_split_that_is_balanced_better_than_by_chance_is_healthy():
     """Every age as often among members as among non-members: one half of them then foretells the other, the wrong way round."""
-    schema = Schema("t", (Column("age", "integer", minimum=0, maximum=99), Column("x", "float", minimum=-9, maximum=9)))
+    schema = Schema("t", (Column("age", "integer", minimum=0, maximum=99),))
 
     def side(seed):
-        rng = np.random.default_rng(seed)
-        return pd.DataFrame({"age": pd.array(rng.permutation(np.arange(1200) % 100), dtype="Int64"), "x": rng.normal(size=1200)})
+        return pd.DataFrame({"age": pd.array(np.random.default_rng(seed).permutation(np.arange(1200) % 100), dtype="Int64")})
 
     tables = side(0), side(1), side(2), side(3)
     evidence = Evidence(schema, *tables[:3], reference=tables[3])
     gates = _gates({f.check: f for f in attacks(evidence, ("ldr",))})
-    assert gates["member vs non-member classifier"]["value"] < 0.48
+    assert gates["member vs non-member classifier"]["value"] < 0.45
     assert gates["member vs non-member classifier"]["ok"]
 
 
