@@ -96,6 +96,7 @@ def attacks(evidence: Evidence, only: Sequence[str] = USUAL) -> list[Finding]:
         placebo["tables that were measured"] = focal.scores(evidence.schema, _fake(challenge), evidence.measured)
     return [
         *_unscored(evidence, challenge, encoded, near["standardised"][0], only),
+        *([focal.finding(scores.get("focal"), evidence.schema, challenge, evidence.measured)] if "focal" in only else []),
         *(each.finding(challenge) for each in found),
         *_overall(evidence, challenge, encoded, scores),
         controls.check(evidence, challenge, encoded[0], near["standardised"][1], placebo),
@@ -111,7 +112,7 @@ def _fake(challenge: Challenge) -> Challenge:
 def _unscored(
     evidence: Evidence, challenge: Challenge, encoded: list[Encoded], distances: np.ndarray, only: Sequence[str]
 ) -> list[Finding]:
-    """The attacks of `OTHERS`."""
+    """The attacks of `OTHERS` that give units no score."""
     findings = []
     if "replication" in only:
         calibration = nearest(encoded[2][:_CALIBRATION], encoded[1], "standardised", 1).distances[:, 0]
@@ -119,8 +120,6 @@ def _unscored(
     for name, check in (("attribute", attribute.check), ("singling_out", singling_out.check), ("linkability", linkability.check)):
         if name in only:
             findings += check(evidence, challenge)
-    if "focal" in only:
-        findings.append(focal.check(evidence.schema, challenge, evidence.measured))
     if "reconstruction" in only:
         findings += [f(evidence.schema, challenge, seed=evidence.seed) for f in (reconstruction.linear, reconstruction.tree)]
     return findings

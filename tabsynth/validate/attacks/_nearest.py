@@ -33,10 +33,6 @@ class Neighbours:
     distances: np.ndarray
     index: np.ndarray
 
-    def of(self, rows: slice | np.ndarray) -> Neighbours:
-        """Those of some of the queries."""
-        return Neighbours(self.distances[rows], self.index[rows])
-
 
 def nearest(queries: Encoded, table: Encoded, scaling: str, k: int = NEIGHBOURS) -> Neighbours:
     """The k rows of `table` nearest to each query: the L1 distance of the numbers plus 2 for every label that differs.

@@ -162,11 +162,15 @@ def check(
     schema: Schema, challenge: Challenge, cliques: Sequence[Clique] = (), weights: Sequence[float] | None = None
 ) -> Finding:
     """The attack on the challenge's units, as the finding ``attacks.focal``; arguments as in `scores`."""
+    return finding(scores(schema, challenge, cliques, weights) if possible(challenge) else None, schema, challenge, cliques)
+
+
+def finding(found: np.ndarray | None, schema: Schema, challenge: Challenge, cliques: Sequence[Clique]) -> Finding:
+    """What `scores` found, None where that is not `possible`."""
     known = f"{len(cliques)} tables that the generator is known to have measured" if cliques else "pairs of columns"
     title = "Membership by the tables that the generator measured (MAMA-MIA), of units (AUC)"
-    if not possible(challenge):
+    if found is None:
         return Finding("attacks.focal", title, None, reference=0.5, note=f"Too few rows: {challenge.sizes}.")
-    found = scores(schema, challenge, cliques, weights)
     summary = statistics.summary(found, challenge.member, np.arange(len(challenge.member)))
     tables = [[schema.modelled[i].name for i in clique] for clique in cliques]
     summary["details"] = {"attack": "focal", "threat": "Knowledge of the algorithm", "tables": tables} | summary["details"]
