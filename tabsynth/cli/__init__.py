@@ -1,0 +1,97 @@
+"""The command line: one thin command a verb.
+
+Exit codes: 0 done; 1 `verify` found something wrong; 2 the request cannot be carried out (bad input, full disk, interrupted), nothing
+was left half written; 3 a fault in tabsynth itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+
+from tabsynth.cli import judging, making, schemas
+from tabsynth.errors import TabsynthError
+from tabsynth.tables import undo
+
+FAULT = "a fault in tabsynth itself ({kind}); its text is withheld because it may quote rows. Set TABSYNTH_DEBUG=1 to see it."
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tabsynth")
+def cli() -> None:
+    """Turn a sensitive table into a synthetic one, with a differential-privacy guarantee and a leakage report.
+
+    Exit codes: 0 done; 1 verify found something wrong; 2 the request cannot be carried out and nothing was left half written; 3 a fault in
+    tabsynth itself.
+    """
+
+
+for _command in (
+    making.release,
+    making.fit,
+    making.sample,
+    judging.evaluate,
+    judging.attack,
+    schemas.schema,
+    judging.verify,
+    making.demo,
+):
+    cli.add_command(_command)
+
+
+def _stop(_number: int, _frame: Any) -> None:
+    """End at once, with nothing half written.
+
+    No exception is raised for it: libraries swallow it (in callbacks), turn it into one of their own, or crash (while they load).
+    """
+    for remove in reversed(undo):
+        with contextlib.suppress(Exception):
+            remove()
+    os.write(2, b"\ntabsynth: interrupted; nothing was left half written.\n")
+    os._exit(2)
+
+
+def main() -> None:
+    """Entry point: run the command; whatever goes wrong ends in one sentence and an exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        cli.main(standalone_mode=False)
+        code, message = 0, ""
+    except Exception as error:
+        if os.environ.get("TABSYNTH_DEBUG"):
+            raise
+        code, message = _explained(error)
+    if message:
+        click.echo(f"tabsynth: {message}", err=True)
+    sys.exit(code)
+
+
+def _explained(error: Exception) -> tuple[int, str]:
+    """Exit code and sentence of what went wrong."""
+    match error:
+        case TabsynthError():
+            return 2, str(error)
+        case click.ClickException():
+            return 2, error.format_message()
+        case BrokenPipeError():
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            return 2, ""
+        case OSError():
+            return 2, _about(error)
+    return 3, FAULT.format(kind=type(error).__name__)
+
+
+def _about(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"the disk is full{where}; free some space and run again. Nothing was left half written."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"no permission to read or write{where}; choose another place or change its permissions."
+    return f"the system refused{where}: {os.strerror(error.errno) if error.errno else 'input or output failed'}."

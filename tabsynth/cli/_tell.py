@@ -1,0 +1,75 @@
+"""What the operator is told: lines, JSON, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tabsynth.access import Progress
+
+
+def say(quiet: bool, line: str) -> None:
+    """Tell the operator something, on standard error."""
+    if not quiet:
+        click.echo(line, err=True)
+
+
+def done(quiet: bool, as_json: bool, result: dict[str, Any], *lines: str) -> None:
+    """Print the result: JSON for scripts, or lines for people."""
+    if as_json:
+        click.echo(json.dumps(result))
+    elif not quiet:
+        for line in lines:
+            click.echo(line)
+
+
+@contextlib.contextmanager
+def bar(quiet: bool) -> Iterator[Progress]:
+    """A progress bar with a time estimate, shown on standard error once something takes over a second."""
+    from tqdm import tqdm
+
+    layout = "{desc:<28} {percentage:3.0f}% |{bar:24}| {elapsed} elapsed, {remaining} left"
+    with tqdm(total=1.0, delay=1, disable=quiet, bar_format=layout, leave=False, file=sys.stderr) as shown:
+
+        def progress(what: str, fraction: float) -> None:
+            shown.set_description_str(what, refresh=False)
+            shown.update(max(0.0, fraction - shown.n))
+
+        yield progress
+
+
+def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
+    """Say how many values and rows the schema clamps or discards, marked as not private."""
+    from tabsynth.conform import outside
+
+    off = {name: n for name, n in outside(data, schema).items() if n}
+    nobody = off.pop(schema.unit.key, 0)
+    told = []
+    if off:
+        told.append("values clamped or counted as missing: " + ", ".join(f"{name} {n:,}" for name, n in off.items()))
+    if nobody:
+        told.append(f"rows left out because they have no {schema.unit.key}: {nobody:,}")
+    if told:
+        say(quiet, f"NOT PRIVATE, for your eyes only: {'; '.join(told)}. The release does not contain this.")
+
+
+def summary(card: dict[str, Any]) -> dict[str, Any]:
+    guarantee = card["guarantee"]
+    return {
+        "model": card["model"]["name"],
+        "epsilon": guarantee["epsilon"],
+        "delta": guarantee["delta"],
+        "charges": len(card["ledger"]["charges"]),
+    }
+
+
+def told(card: dict[str, Any]) -> str:
+    guarantee = card["guarantee"]
+    unit = guarantee["unit"]["key"] or "row"
+    return f"epsilon {guarantee['epsilon']:g}, delta {guarantee['delta']:g} for each {unit}, in {len(card['ledger']['charges'])} charges."

@@ -1,0 +1,80 @@
+"""Commands that judge something: evaluate, attack, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tabsynth.cli._options import force_option, output, quiet, schema_option, seed_option, table, target_option
+from tabsynth.cli._tell import bar, done
+
+
+@click.command()
+@click.option("--train", required=True, type=table, help="Real rows the generator was fitted on.")
+@click.option("--holdout", required=True, type=table, help="Real rows it never saw.")
+@click.option("--synthetic", required=True, type=table, help="Synthetic rows, made by any tool.")
+@schema_option
+@target_option
+@seed_option
+@click.option("--card", type=table, help="card.json of the release, to print its guarantee in the report.")
+@click.option("--out", required=True, type=table, help="New folder for the report.")
+@force_option
+@output
+def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
+    """Write the internal leakage and quality report of a synthetic table."""
+    from tabsynth import pipeline
+    from tabsynth.release import check_new, new_folder, read_card
+
+    check_new(out, force=force)
+    known = read_card(card) if card else None
+    with bar(quiet) as progress:
+        report = pipeline.evaluate(card=known, progress=progress, **settings)
+    with new_folder(out, force=force) as folder:
+        pipeline.write_report(folder, report)
+    verdicts = {f["check"]: f["verdict"] for f in report["findings"] if f["verdict"]}
+    done(quiet, as_json, {"out": str(out), "verdicts": verdicts}, f"Report (internal, not private): {out}/report.internal.html")
+
+
+@click.command()
+@click.option("--members", required=True, type=table, help="Real rows the generator was fitted on.")
+@click.option("--non-members", required=True, type=table, help="Real rows it never saw, split off at random.")
+@click.option("--synthetic", required=True, type=table, help="Synthetic rows, made by any tool.")
+@click.option("--reference", type=table, help="Further real rows an attacker may know. Default: half of the non-members.")
+@click.option("--schema", type=table, help="YAML schema. Default: guessed from the tables, and told.")
+@click.option("--unit", help="Column that names the unit of privacy, such as the patient. Default: the schema's, or each row.")
+@click.option("--attacks", help="Names with commas between. Default: all but reconstruction.")
+@click.option("--regeneration", multiple=True, type=table, help="Synthetic rows of a further run of the generator; repeatable.")
+@seed_option
+@click.option("--json", "out", type=table, help="JSON file to write all results to; not private.")
+@quiet
+def attack(out: Path | None, quiet: bool, **settings: Any) -> None:
+    """Attack a synthetic table: can its members be told from rows the generator never saw?"""
+    from tabsynth import attack as run
+    from tabsynth.attack import summary
+    from tabsynth.release import check_new_file, write_json
+
+    if out:
+        check_new_file(out, keep=[p for p in (*settings.values(), *settings["regeneration"]) if isinstance(p, Path)])
+    with bar(quiet) as progress:
+        result = run(progress=progress, **settings)
+    if out:
+        write_json(out, result)
+    done(quiet, False, {}, *summary(result), f"All results, not private: {out}" if out else "Add --json FILE to keep all this.")
+
+
+@click.command()
+@click.argument("folder", type=table)
+@output
+def verify(folder: Path, quiet: bool, as_json: bool) -> None:
+    """Check that a release FOLDER is unchanged and that its ledger adds up to the epsilon it claims."""
+    import dataclasses
+
+    from tabsynth.verify import verify as run
+
+    results = run(folder)
+    lines = [f"{'ok   ' if r.holds else 'WRONG'}  {r.check}: {r.seen}" for r in results]
+    done(quiet, as_json, {"holds": all(r.holds for r in results), "checks": [dataclasses.asdict(r) for r in results]}, *lines)
+    if not all(r.holds for r in results):
+        raise SystemExit(1)

@@ -1,0 +1,121 @@
+"""Commands that make something: release, fit, sample, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tabsynth.cli._options import (
+    Number,
+    force_option,
+    output,
+    privacy,
+    rows_option,
+    schema_option,
+    seed_option,
+    table,
+    target_option,
+)
+from tabsynth.cli._tell import bar, done, say, summary, tell_outside, told
+
+
+@click.command()
+@click.argument("data", type=table)
+@schema_option
+@privacy
+@rows_option
+@click.option(
+    "--holdout", type=Number(float), default=0.3, show_default=True, help="Share of the units kept out of the fit, to evaluate."
+)
+@target_option
+@seed_option
+@click.option("--out", required=True, type=table, help="New folder for the release.")
+@force_option
+@output
+def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
+    """Split DATA, fit, sample, evaluate against the holdout, and write a release folder."""
+    from tabsynth import pipeline
+
+    loaded = _prepare(data, schema, quiet, settings)
+    with bar(quiet) as progress:
+        card = pipeline.release(data, loaded, out, progress=progress, **settings)
+    done(quiet, as_json, summary(card) | {"out": str(out)}, told(card), f"Report (internal, not private): {out}/report.internal.html",
+         f"May leave: {out}/synthetic.parquet, {out}/model, {out}/card.json, {out}/card.html")  # fmt: skip
+
+
+@click.command()
+@click.argument("train", type=table)
+@schema_option
+@privacy
+@target_option
+@seed_option
+@click.option("--out", required=True, type=table, help="New folder for the model.")
+@force_option
+@output
+def fit(train: Path, schema: Path, out: Path, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
+    """Fit a private model to TRAIN and write it to a folder."""
+    import tabsynth
+    from tabsynth.release import check_new
+
+    check_new(out, force=force)
+    loaded = _prepare(train, schema, quiet, settings)
+    with bar(quiet) as progress:
+        fitted = tabsynth.fit(train, loaded, progress=progress, **settings)
+    fitted.save(out, force=force)
+    done(quiet, as_json, summary(fitted.card) | {"out": str(out)}, told(fitted.card), f"Model: {out}")
+
+
+@click.command()
+@click.argument("model", type=table)
+@rows_option
+@seed_option
+@click.option(
+    "--where", multiple=True, help="Keep to rows such as \"age >= 65 and ward = 'surgery'\"; given again, all have to hold."
+)
+@click.option("--out", required=True, type=table, help="CSV or Parquet file to write.")
+@output
+def sample(model: Path, rows: int | None, seed: int, where: tuple[str, ...], out: Path, quiet: bool, as_json: bool) -> None:
+    """Draw synthetic rows from MODEL, a model or release folder. Spends no privacy."""
+    from tabsynth import Release
+    from tabsynth.tables import check_extension, write_table
+
+    check_extension(out)
+    loaded = Release.load(model)
+    with bar(quiet) as progress:
+        progress("sampling", 0.0)
+        frame = loaded.sample(rows, seed=seed, where=where or None)
+        progress("writing", 0.7)
+        write_table(frame, out, loaded.schema)
+    done(quiet, as_json, {"rows": len(frame), "out": str(out)}, f"{len(frame):,} synthetic rows: {out}")
+
+
+@click.command()
+@click.option("--out", type=table, default=Path("demo"), show_default=True, help="Folder for the two releases.")
+@output
+def demo(out: Path, quiet: bool, as_json: bool) -> None:
+    """Make two releases from real public tables: patients and grocery transactions."""
+    from tabsynth import demo as demonstration
+
+    made = {}
+    for name, story in demonstration.STORIES.items():
+        say(quiet, story.about)
+        with bar(quiet) as progress:
+            made[name] = summary(demonstration.run(name, out / name, progress=progress))
+    reports = [f"{name}: {out / name / 'report.internal.html'}" for name in made]
+    done(quiet, as_json, made, "Open these two reports in a browser:", *reports)
+
+
+def _prepare(data: Path, schema: Path, quiet: bool, settings: dict[str, Any]):
+    """Load the schema, check the settings, and tell the operator which model will be fitted and what happens to odd values."""
+    from tabsynth import Schema
+    from tabsynth.fit import check_options, plan
+
+    loaded = Schema.load(schema)
+    names = ("epsilon", "delta", "model", "target", "seed")
+    check_options(loaded, rows=settings.get("rows"), **{name: settings[name] for name in names})
+    name, chosen = plan(loaded, settings["model"])
+    say(quiet, f"Model {name} ({chosen}).")
+    tell_outside(data, loaded, quiet)
+    return loaded

@@ -1,0 +1,41 @@
+"""Commands on schemas: draft, check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tabsynth.cli._options import output, table
+from tabsynth.cli._tell import done, tell_outside
+
+
+@click.group()
+def schema() -> None:
+    """Draft or check a schema."""
+
+
+@schema.command()
+@click.argument("data", type=table)
+def draft(data: Path) -> None:
+    """Print a schema to complete by hand, from the column names and storage types of DATA alone."""
+    from tabsynth.draft import draft as write
+
+    click.echo(write(data), nl=False)
+
+
+@schema.command()
+@click.argument("schema_file", metavar="SCHEMA", type=table)
+@click.argument("data", type=table, required=False)
+@output
+def check(schema_file: Path, data: Path | None, quiet: bool, as_json: bool) -> None:
+    """Check SCHEMA, and whether DATA has its columns."""
+    from tabsynth import Schema
+
+    loaded = Schema.load(schema_file)
+    if data is not None:
+        tell_outside(data, loaded, quiet)
+    bought = [c.name for c in loaded.columns if c.discover]
+    unit = f"{loaded.unit.key}, at most {loaded.unit.max_rows} rows" if loaded.unit.key else "row"
+    done(quiet, as_json, {"columns": len(loaded.columns), "unit": unit, "discover": bought, "fingerprint": loaded.fingerprint},
+         f"{schema_file}: {len(loaded.columns)} columns, unit of privacy: {unit}, to be bought: {', '.join(bought) or 'nothing'}.")  # fmt: skip
