@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from tabsynth.access import Progress, silent
 from tabsynth.errors import DataError, OptionError, SchemaError
-from tabsynth.pipeline import internal
+from tabsynth.pipeline import internal, part
 from tabsynth.release import check_seed
 from tabsynth.schema import Schema
+from tabsynth.shadow import Plan, checked, plan, same_schema
+from tabsynth.shadow import run as fit_again
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT, VERSION = "tabsynth.attack", 1
+_BEFORE_FITS = 0.1
+"""Share of the progress for what is done before the generator is fitted again."""
 _WORDS = {
     "integer": "whole number", "float": "number", "boolean": "yes or no", "date": "date", "datetime": "date and time",
     "categorical": "text", "identifier": "identifier",
@@ -34,6 +38,12 @@ def attack(
     unit: str | None = None,
     attacks: str | Sequence[str] | None = None,
     regeneration: Sequence[Any] = (),
+    card: Mapping[str, Any] | str | Path | None = None,
+    shadows: int = 0,
+    targets: int = 0,
+    runs: int = 200,
+    keep: str | Path | None = None,
+    workers: int = 1,
     seed: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -48,13 +58,25 @@ def attack(
     reference : DataFrame or path, optional
         Further real rows that an attacker may know, in neither of the others. Without it, half of the non-members serve as such.
     schema : Schema or path, optional
-        How to read the columns. Without it, that is guessed from the tables (see `tabsynth.guess`), and nothing is clamped.
+        How to read the columns. Without it, that is the card's; without a card it is guessed from the tables (see
+        `tabsynth.guess`), and nothing is clamped.
     unit : str, optional
         The column that names the unit of privacy, if not the row; with a schema it must be the schema's.
     attacks : sequence of str, or str with commas, optional
         Names from ``ATTACKS`` and ``OTHERS`` of `tabsynth.validate.attacks`; ``USUAL`` by default, all but reconstruction.
     regeneration : sequence of DataFrame or path
         Tables of further runs of the same generator, attacked with the same challenge and seed, to see how much results vary.
+    card : dict or path of a ``card.json``, optional
+        Of the release that `synthetic` came from, if tabsynth made it: tells which tables it measured, and names the generator.
+    shadows : int
+        Fits of that generator on reference rows, and as many on synthetic rows, to learn what members look like; 5 to 30 are
+        usual. Each is on as many units as there are members, or on half of what there is.
+    targets, runs : int
+        For so many of the most unusual members, fits with and without each: (targets + 1) * runs in all.
+    keep : path, optional
+        Folder where finished fits are kept (synthetic rows only), so that the same request goes on where it stopped. No release.
+    workers : int
+        Processes for the fits.
     seed : int
         Of every random choice.
     progress : callable, optional
@@ -66,8 +88,8 @@ def attack(
 
     Raises
     ------
-    OptionError, SchemaError, DataError
-        If an argument, the schema or a table cannot be used.
+    OptionError, SchemaError, DataError, FolderError
+        If an argument, the schema, a table, the card or the folder of fits cannot be used; before any fit.
     """
     from tabsynth.conform import read
     from tabsynth.validate import Evidence
@@ -76,27 +98,29 @@ def attack(
 
     started = time.monotonic()
     check_seed(seed)
-    only = _names(attacks)
+    only, asked = _names(attacks), plan(card, shadows=shadows, targets=targets, runs=runs, keep=keep, workers=workers)
     tables = {"members": members, "non_members": non_members, "synthetic": synthetic}
     tables |= {} if reference is None else {"reference": reference}
     further = {f"regeneration {i}": table for i, table in enumerate(regeneration, start=1)}
     progress("reading", 0.0)
-    read_as = _schema(tables | further, schema, unit)
+    read_as = _schema(tables | further, schema, unit, asked)
     frames = {name: read(table, read_as) for name, table in (tables | further).items()}
     _check_sizes(frames, read_as)
-    evidence = Evidence(
-        read_as, frames["members"], frames["non_members"], frames["synthetic"], seed=seed, reference=frames.get("reference")
-    )
-    runs = []
+    real = {"train": frames["members"], "holdout": frames["non_members"], "reference": frames.get("reference")}
+    evidence = Evidence(read_as, synthetic=frames["synthetic"], seed=seed, measured=asked.measured, **real)
+    challenge = checked(asked, evidence) if asked.fits else None
+    results, share = [], _BEFORE_FITS if challenge else 1.0
     for done, name in enumerate(("synthetic", *further), start=1):
-        progress(f"attacking {name}", done / (len(further) + 2))
+        progress(f"attacking {name}", share * done / (len(further) + 2))
         found = run(dataclasses.replace(evidence, synthetic=frames[name]), only=only)
-        runs.append([finding.plain() for finding in found])
+        results.append([finding.plain() for finding in found])
+    fitted = fit_again(asked, evidence, challenge, part(progress, share, 1.0)) if challenge else []
     progress("done", 1.0)
-    return internal(FORMAT, VERSION, started, read_as, frames, seed, runs[0]) | {
-        "schema_is": "guessed" if schema is None else "given",
+    return internal(FORMAT, VERSION, started, read_as, frames, seed, results[0] + fitted) | {
+        "schema_is": "given" if schema is not None else "guessed" if asked.schema is None else "card",
         "attacks": list(only),
-        "regenerations": regenerations(runs) if further else None,
+        "regenerations": regenerations(results) if further else None,
+        "generator": asked.plain(),
     }
 
 
@@ -141,6 +165,7 @@ def _table(findings: Mapping[str, dict], regenerations: Mapping[str, Any] | None
     gates = [gate for gate in findings["attacks.controls"]["details"].get("gates", ()) if gate["ok"] is not None]
     outside = [gate["name"] for gate in gates if not gate["ok"]]
     rows["controls"] = f"{len(outside)} of {len(gates)} outside their band{': ' if outside else ''}{', '.join(outside)}"
+    rows |= _knowing(findings)
     if regenerations:
         rows["regenerations"] = _spread(regenerations, headline["details"].get("chosen"))
     return rows
@@ -160,6 +185,24 @@ def _strongest(findings: Mapping[str, dict]) -> dict[str, str]:
         "  members found": f"{found}, wrongly naming at most {rate(known['fpr'])} of the others "
         f"(tolerated: {percent(known['tolerance'])})",
     }
+
+
+def _knowing(findings: Mapping[str, dict]) -> dict[str, str]:
+    """The lines on attackers who fitted the generator again."""
+    from tabsynth.report.page import interval, number, short
+
+    rows = {}
+    for check, words in (("attacks.shadow", "reference"), ("attacks.shadow_synthetic", "synthetic")):
+        if found := findings.get(check):
+            auc = f"AUC {number(found['value'])} {interval(found['interval'])} (0.5: chance)"
+            rows[f"shadows, {words}"] = f"{auc}, learned from {found['details']['shadows']} fits on {words} rows"
+    if found := findings.get("attacks.worst.targeted"):
+        known = found["details"]
+        rows["most unusual members"] = (
+            f"{len(known['targets'])} attacked one by one: epsilon is at least {number(found['value'])} (a perfect attack would "
+            f"show {number(known['ceiling'])}; claimed: {short(known['claimed'])})"
+        )
+    return rows
 
 
 def _spread(regenerations: Mapping[str, Any], chosen: str | None) -> str:
@@ -186,12 +229,12 @@ def _names(attacks: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in known if name in asked)
 
 
-def _schema(tables: Mapping[str, Any], schema: Schema | str | Path | None, unit: str | None) -> Schema:
-    """The schema given or guessed, once all tables have its columns and the unit is one of them."""
+def _schema(tables: Mapping[str, Any], schema: Schema | str | Path | None, unit: str | None, asked: Plan) -> Schema:
+    """The schema given, the card's, or one guessed, once all tables have its columns and the unit is one of them."""
     from tabsynth.guess import guess
     from tabsynth.tables import Workspace
 
-    given = schema if schema is None or isinstance(schema, Schema) else Schema.load(schema)
+    given = same_schema(schema if schema is None or isinstance(schema, Schema) else Schema.load(schema), asked)
     if given and unit is not None and unit != given.unit.key:
         raise OptionError(
             f"unit is {unit!r}, but the schema's unit.key is {given.unit.key!r}; make them agree or leave unit out."

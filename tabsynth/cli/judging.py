@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from tabsynth.cli._options import force_option, output, quiet, schema_option, seed_option, table, target_option
-from tabsynth.cli._tell import bar, done
+from tabsynth.cli._options import Number, force_option, output, quiet, schema_option, seed_option, table, target_option
+from tabsynth.cli._tell import bar, done, say
 
 
 @click.command()
@@ -46,22 +46,41 @@ def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bo
 @click.option("--unit", help="Column that names the unit of privacy, such as the patient. Default: the schema's, or each row.")
 @click.option("--attacks", help="Names with commas between. Default: all but reconstruction.")
 @click.option("--regeneration", multiple=True, type=table, help="Synthetic rows of a further run of the generator; repeatable.")
+@click.option(
+    "--card", type=table, help="card.json of the release, if tabsynth made the table: schema, tables measured, generator."
+)
+@click.option("--shadows", type=Number(int), default=0, show_default=True, help="Fits on reference rows, and on synthetic rows.")
+@click.option("--targets", type=Number(int), default=0, show_default=True, help="Most unusual members to attack one by one.")
+@click.option("--runs", type=Number(int), default=200, show_default=True, help="Fits with each target, and without any.")
+@click.option("--keep", type=table, help="Folder where finished fits are kept, to go on after an interruption.")
+@click.option("--workers", type=Number(int), default=1, show_default=True, help="Processes for the fits.")
 @seed_option
 @click.option("--json", "out", type=table, help="JSON file to write all results to; not private.")
 @quiet
 def attack(out: Path | None, quiet: bool, **settings: Any) -> None:
     """Attack a synthetic table: can its members be told from rows the generator never saw?"""
     from tabsynth import attack as run
-    from tabsynth.attack import summary
+    from tabsynth.attack import plan, summary
     from tabsynth.release import check_new_file, write_json
+    from tabsynth.tables import undone
 
     if out:
         check_new_file(out, keep=[p for p in (*settings.values(), *settings["regeneration"]) if isinstance(p, Path)])
-    with bar(quiet) as progress:
+    if told := plan(**{name: settings[name] for name in ("card", "shadows", "targets", "runs", "keep", "workers")}).told:
+        say(quiet, told)
+    with bar(quiet) as progress, undone(_end_workers):
         result = run(progress=progress, **settings)
     if out:
         write_json(out, result)
     done(quiet, False, {}, *summary(result), f"All results, not private: {out}" if out else "Add --json FILE to keep all this.")
+
+
+def _end_workers() -> None:
+    """So that none goes on when this process is told to stop."""
+    from multiprocessing import active_children
+
+    for child in active_children():
+        child.terminate()
 
 
 @click.command()

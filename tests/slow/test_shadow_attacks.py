@@ -71,6 +71,39 @@ def test_shadow_fits_teach_what_a_large_epsilon_leaves(schema):
     assert np.mean(found) > 0.5 + 3 * auc_null_sd(ROWS, ROWS) / np.sqrt(3)
 
 
+def test_the_command_learns_what_a_large_epsilon_leaves(schema):
+    """All the way from the card; 300 and 300 units, 3 releases."""
+    found = []
+    for seed in range(3):
+        train, others, known = (_rows(n * ROWS, 10 * seed + i, schema) for i, n in enumerate((1, 1, 2)))
+        release = tabsynth.fit(train, schema, epsilon=1000, model="independent", seed=seed)
+        asked = {"reference": known, "card": release.card, "shadows": 10, "attacks": "dcr", "seed": seed}
+        result = tabsynth.attack(train, others, release.sample(10 * ROWS, seed=seed), **asked)
+        found += [each["value"] for each in result["findings"] if each["check"] == "attacks.shadow"]
+    assert np.mean(found) > 0.5 + 3 * auc_null_sd(ROWS, ROWS) / np.sqrt(3)
+
+
+@pytest.mark.parametrize(("epsilon", "caught"), [(1000, True), (0.05, False)])
+def test_the_command_finds_the_person_of_forty_rows(epsilon, caught, tmp_path):
+    """A large epsilon shows whether he was there; at .05, ten judged fits a world prove anything with probability .05 at most."""
+    columns = {"person": {"kind": "identifier"}, **COLUMNS}
+    schema = tabsynth.Schema.from_dict({"name": "visits", "unit": {"key": "person", "max_rows": 40}, "columns": columns})
+    tables = {name: _rows(n, seed, tabsynth.Schema.from_dict({"name": "ward", "columns": COLUMNS})) for name, n, seed in
+              (("members", 100, 0), ("non_members", 100, 1), ("reference", 200, 2))}  # fmt: skip
+    tables = {
+        name: t.assign(age=t.age.clip(upper=60), person=[f"{name} {i}" for i in range(len(t))]) for name, t in tables.items()
+    }
+    odd = pd.DataFrame({"age": [99] * 40, "cost": 0, "ward": None, "sick": None, "person": "odd"})
+    tables["members"] = pd.concat([tables["members"], odd], ignore_index=True)
+    release = tabsynth.fit(tables["members"], schema, epsilon=epsilon, model="independent")
+    asked = {"targets": 1, "runs": 20, "attacks": "dcr", "workers": 2, "keep": tmp_path / "kept"}
+    result = tabsynth.attack(synthetic=release.sample(300, seed=0), card=release.card, **tables, **asked)
+    (found,) = (each for each in result["findings"] if each["check"] == "attacks.worst.targeted")
+    assert (found["details"]["targets"][0]["rows"], found["details"]["base_rows"]) == (40, 200)
+    assert found["value"] == (found["details"]["ceiling"] if caught else 0)
+    assert found["verdict"] == ("fail" if found["value"] > epsilon else None)
+
+
 @pytest.mark.parametrize(("model", "targets", "runs"), [("independent", 2, 60), ("mst", 1, 30)])
 def test_no_unit_is_worth_more_than_epsilon(schema, model, targets, runs):
     """A wrong alarm has probability .05 at most."""
