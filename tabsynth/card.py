@@ -31,15 +31,17 @@ LIMITS = (
 NOISE = "exact discrete Gaussian from the operating system's randomness"
 GRADIENT_NOISE = "; for gradient steps floating-point Gaussian, also from the operating system, whose low bits no proof covers"
 
+AUDITED = "Audited, not private: the exact answers of this fit were shown to an audit. Do not release it."
 
-def guarantee(ledger: Ledger, schema: Schema) -> dict[str, Any]:
-    """What the ledger proves, in numbers and in a sentence."""
+
+def guarantee(ledger: Ledger, schema: Schema, *, tapped: bool = False) -> dict[str, Any]:
+    """What the ledger proves, in numbers and in a sentence; nothing, where an audit was told the exact answers."""
     delta, unit = ledger.budget.delta, schema.unit
     exact = ledger.epsilon()
     epsilon = max(exact, min(math.ceil(exact * 1e6) / 1e6, ledger.budget.epsilon))
     whom = f"all rows that share one {unit.key} (at most {unit.max_rows} of them are used)" if unit.key else "any one row"
     return {
-        "private": True,
+        "private": not tapped,
         "epsilon": epsilon,
         "epsilon_budget": ledger.budget.epsilon,
         "delta": delta,
@@ -47,12 +49,14 @@ def guarantee(ledger: Ledger, schema: Schema) -> dict[str, Any]:
         "neighbours": "add or remove one unit",
         "mu": None if ledger.streams else (2 * ledger.spent()) ** 0.5,
         "rho": ledger.spent(),
-        "statement": f"Adding or removing {whom} changes the probability of any outcome by a factor of at most exp({epsilon:.4g}), "
+        "statement": AUDITED
+        if tapped
+        else f"Adding or removing {whom} changes the probability of any outcome by a factor of at most exp({epsilon:.4g}), "
         f"except with probability {_short(delta)}.",
     }
 
 
-def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any]) -> dict[str, Any]:
+def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any], *, tapped: bool = False) -> dict[str, Any]:
     """The card of a fitted model.
 
     Parameters
@@ -62,6 +66,8 @@ def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any])
     codec : Codec
     model : mapping
         Name, how it was chosen, seed and settings.
+    tapped : bool
+        An audit was told the exact answers.
     """
     return {
         "format": FORMAT,
@@ -70,7 +76,7 @@ def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any])
         "tabsynth": version(),
         "schema": schema.to_dict(),
         "fingerprint": schema.fingerprint,
-        "guarantee": guarantee(ledger, schema),
+        "guarantee": guarantee(ledger, schema, tapped=tapped),
         "ledger": {
             "budget_rho": ledger.budget.rho,
             "spent_rho": ledger.spent(),

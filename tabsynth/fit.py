@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabsynth.access import Progress, silent
+from tabsynth.access import Model, Progress, Synthesizer, silent
 from tabsynth.card import card
 from tabsynth.models import choose, synthesizer
 from tabsynth.release import Release, check_rows, check_seed
 from tabsynth.schema import Schema
+
+if TYPE_CHECKING:
+    from tabsynth.codec import Codec
+    from tabsynth.curator.ledger import Budget
+    from tabsynth.curator.table import PrivateTable
+    from tabsynth.curator.tap import Tap
 
 FAILURE_SHARE = 0.1
 """Part of delta set aside for partition selection where the schema has category lists to buy."""
@@ -62,29 +68,66 @@ def fit(
     Guarantee: the release is (epsilon, delta)-differentially private for adding or removing all rows of one unit, as
     ``release.card["guarantee"]`` states. Whatever the rows hold, the fit runs.
     """
-    from tabsynth.curator.discover import discover
-    from tabsynth.curator.ledger import Budget, Ledger
-    from tabsynth.curator.table import PrivateTable
+    from tabsynth.curator.ledger import Budget
 
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=None, target=target, seed=seed)
     name, chosen = plan(schema, model)
     buys_lists = any(c.discover and c.kind == "categorical" for c in schema.columns)
-    ledger = Ledger(Budget(epsilon, delta, FAILURE_SHARE if buys_lists else 0.0))
-    algorithm = synthesizer(name, target)
+    budget = Budget(epsilon, delta, FAILURE_SHARE if buys_lists else 0.0)
+    return fit_with(synthesizer(name, target), data, schema, budget, chosen=chosen, seed=seed, progress=progress)
 
+
+def fit_with(
+    algorithm: Synthesizer,
+    data: Any,
+    schema: Schema,
+    budget: Budget,
+    *,
+    chosen: str = "",
+    seed: int = 0,
+    progress: Progress = silent,
+    tap: Tap | None = None,
+) -> Release:
+    """What `fit` does, with an algorithm whose settings are chosen, and for an audit with a tap.
+
+    Parameters
+    ----------
+    algorithm : Synthesizer
+    data, schema, seed, progress
+        As in `fit`.
+    budget : Budget
+    chosen : str
+        How the algorithm was chosen, for the card.
+    tap : callable, optional
+        Told every exact answer (`tabsynth.curator.tap`). The card says then that the release was audited and is not private.
+    """
+    from tabsynth.curator.ledger import Ledger
+    from tabsynth.curator.table import PrivateTable
+    from tabsynth.curator.tap import Event
+
+    ledger = Ledger(budget)
     progress("reading", 0.0)
-    with PrivateTable(data, schema, ledger) as table:
-        progress("buying ranges, bins and lists", 0.05)
-        codec = discover(table)
-        progress("encoding", 0.2)
-        table.encode(codec)
-        fitted = algorithm.fit(table, np.random.default_rng(seed), lambda what, done: progress(what, 0.25 + 0.75 * done))
+    with PrivateTable(data, schema, ledger, tap=tap) as table:
+        codec, model = learn(algorithm, table, seed, progress)
     progress("done", 1.0)
     settings = {k: v for k, v in dataclasses.asdict(algorithm).items() if k != "name"}
-    return Release(
-        codec, fitted, card(schema, ledger, codec, {"name": name, "chosen": chosen, "seed": seed, "settings": settings})
-    )
+    about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings}
+    release = Release(codec, model, card(schema, ledger, codec, about, tapped=tap is not None))
+    if tap:
+        tap(Event("output", lambda _source: None, output=release))
+    return release
+
+
+def learn(algorithm: Synthesizer, table: PrivateTable, seed: int, progress: Progress = silent) -> tuple[Codec, Model]:
+    """Everything between the rows and the fitted model: codes are fixed, then the algorithm buys what it needs."""
+    from tabsynth.curator.discover import discover
+
+    progress("buying ranges, bins and lists", 0.05)
+    codec = discover(table)
+    progress("encoding", 0.2)
+    table.encode(codec)
+    return codec, algorithm.fit(table, np.random.default_rng(seed), lambda what, done: progress(what, 0.25 + 0.75 * done))
 
 
 def plan(schema: Schema, model: str) -> tuple[str, str]:

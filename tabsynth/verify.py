@@ -47,6 +47,7 @@ def verify(folder: str | Path) -> list[Result]:
         "the schema has the fingerprint on the card": _fingerprint,
         "the charges stay within the budget": _ledger,
         "the claimed epsilon follows from the charges": _epsilon,
+        "the fit was not tapped by an audit": _untapped,
         "the model loads and carries the same charges": _model,
         "the synthetic table has the schema's columns and values": _table,
     }
@@ -130,6 +131,12 @@ def _epsilon(folder: Path, card: dict[str, Any]) -> str:
     if not found <= claimed["epsilon"] * (1 + (TOLERANCE if streams else 1e-9)):
         raise _Differs(f"the charges amount to epsilon {found:.6g}, the card claims {claimed['epsilon']:.6g}")
     return f"epsilon {found:.6g} at delta {claimed['delta']:g}, claimed {claimed['epsilon']:.6g}"
+
+
+def _untapped(folder: Path, card: dict[str, Any]) -> str:
+    if card["guarantee"]["private"] is not True:
+        raise _Differs("the card says: audited, not private")
+    return "no exact answer was shown"
 
 
 def _model(folder: Path, card: dict[str, Any]) -> str:

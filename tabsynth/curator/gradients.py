@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tabsynth.curator.noise import gaussian
+from tabsynth.curator.tap import Event, Tap, flat
 from tabsynth.errors import Unaccounted
 
 if TYPE_CHECKING:
     import torch
+
+    from tabsynth.curator.source import Source
 
 LAYERS = ("Sequential", "Linear", "LeakyReLU", "ReLU", "Tanh", "Identity")
 """What a critic may be made of: layers that treat every row by itself and keep nothing of it."""
@@ -48,6 +51,8 @@ class GradientStream:
         How many steps were paid for.
     rate, clip, multiplier : float
         Probability of a unit to be in a batch; largest norm of a unit's gradient; noise is `multiplier` times that.
+    tap : callable, optional
+        Told every exact sum, for an audit.
 
     Raises
     ------
@@ -66,22 +71,28 @@ class GradientStream:
         rate: float,
         clip: float,
         multiplier: float,
+        tap: Tap | None = None,
     ) -> None:
         import torch
         from opacus.grad_sample import GradSampleModuleFastGradientClipping as GhostClipping
 
         _refuse_what_mixes_rows(critic)
-        order = np.argsort(units, kind="stable")
-        self._rows = (codes.astype(np.int64) + np.cumsum([0, *sizes[:-1]])[:, None]).T[order]
-        self._held = np.bincount(units)
-        self._first = np.cumsum(self._held) - self._held
-        self._width = sum(sizes)
+        self._sizes = sizes
+        self._place(codes, units)
         self._precision = torch.float32 if self._held.max(initial=1) == 1 else torch.float64
         ghost = copy.deepcopy(critic).to(self._precision)
         self._critic = GhostClipping(ghost, loss_reduction="sum")
         self._rate, self._clip = rate, clip
         self._multiplier = multiplier
+        self._tap = tap
         self.left = steps
+
+    def _place(self, codes: np.ndarray, units: np.ndarray) -> None:
+        """Put each unit's rows side by side."""
+        order = np.argsort(units, kind="stable")
+        self._rows = (codes.astype(np.int64) + np.cumsum([0, *self._sizes[:-1]])[:, None]).T[order]
+        self._held = np.bincount(units)
+        self._first = np.cumsum(self._held) - self._held
 
     def step(self, critic: torch.nn.Module) -> list[torch.Tensor]:
         """See `tabsynth.access.Gradients`."""
@@ -90,6 +101,14 @@ class GradientStream:
         self.left -= 1
         self._critic._module.load_state_dict(critic.state_dict())
         batch = self._batch()
+        sums = self._summed(batch)
+        released = self._released(sums)
+        if self._tap:
+            self._tap(self._event(batch, sums, released))
+        return released
+
+    def _summed(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Sum of the units' shortened gradients, as many units at a time as fit."""
         batch = batch[np.argsort(self._held[batch], kind="stable")]
         sums = [np.zeros(p.shape) for p in self._critic.parameters()]
         while len(batch):
@@ -97,7 +116,18 @@ class GradientStream:
             now, batch = np.split(batch, [max(1, fitting.sum())])
             for total, part in zip(sums, self._clipped(now), strict=True):
                 total += part
-        return self._released(sums)
+        return sums
+
+    def _event(self, batch: np.ndarray, sums: list[np.ndarray], released: list[torch.Tensor]) -> Event:
+        """What an audit is told of one step."""
+
+        def ask(source: Source, units: np.ndarray) -> np.ndarray:
+            other = copy.copy(self)
+            other._place(*source.rows())
+            return flat(other._summed(units))
+
+        exact, noisy = flat(sums), flat([r.double().cpu().numpy() for r in released])
+        return Event("gradient", ask, exact, noisy, np.full(len(exact), self._multiplier * self._clip), batch, self._rate)
 
     def _batch(self) -> np.ndarray:
         """The units of one Poisson sample: each by a coin of its own, never twice."""
@@ -116,7 +146,7 @@ class GradientStream:
         place = self._first[units, None] + np.arange(self._held[units].max())
         there = place < (self._first + self._held)[units, None]
         device = next(self._critic.parameters()).device
-        x = torch.zeros((*place.shape, self._width), device=device, dtype=self._precision)
+        x = torch.zeros((*place.shape, sum(self._sizes)), device=device, dtype=self._precision)
         x.scatter_(2, torch.as_tensor(self._rows[np.where(there, place, 0)], device=device), 1.0)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Full backward hook")

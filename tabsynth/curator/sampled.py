@@ -90,6 +90,7 @@ def epsilon_of(streams: tuple[Stream, ...], rho: float, delta: float) -> float:
     return float(_losses(streams, rho, _interval(streams, rho)).get_epsilon_for_delta(delta - _rounding(streams)))
 
 
+@functools.lru_cache(maxsize=64)
 def multiplier(
     rate: float, steps: int, cost: float, others: tuple[Stream, ...], rho: float, epsilon: float, delta: float
 ) -> float:

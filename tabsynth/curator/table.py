@@ -12,7 +12,7 @@ Z, so mu-Gaussian-DP; and its distribution is the one used here up to a factor 1
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from tabsynth.curator.gradients import GradientStream
 from tabsynth.curator.ledger import Ledger
 from tabsynth.curator.noise import discrete_gaussian
 from tabsynth.curator.source import Source
+from tabsynth.curator.tap import Event, Tap, flat
 from tabsynth.errors import Unaccounted
 from tabsynth.schema import Schema
 
@@ -43,11 +44,14 @@ class PrivateTable:
     schema : Schema
     ledger : Ledger
         Pays for everything.
+    tap : callable, optional
+        Told every exact answer, for an audit. What is fitted then is not private.
     """
 
-    def __init__(self, data: Any, schema: Schema, ledger: Ledger) -> None:
+    def __init__(self, data: Any, schema: Schema, ledger: Ledger, *, tap: Tap | None = None) -> None:
         self.schema = schema
         self.ledger = ledger
+        self.tap = tap
         self._source = Source(data, schema)
         self._codec: Codec | None = None
 
@@ -87,12 +91,14 @@ class PrivateTable:
         """Fix the codes that `measure` and `score` count. The codec is made of public and bought facts."""
         self._codec = codec
         self._source.encode(codec)
+        if self.tap:
+            self.tap(Event("schema", lambda source: source.encode(codec)))
 
     def cells(self, edges: Mapping[str, np.ndarray], *, cost: Mapping[str, float], note: str) -> dict[str, Marginal]:
         """Noisy histogram of each column's axis over the cells between sorted edges; ``cost[column]`` in rho each."""
         sigmas = {name: self._charge(1, cost[name], f"{note} of {name}") for name in edges}
-        exact = self._source.cells(edges)
-        return {name: Marginal((name,), self._noisy(exact[name], sigmas[name]), sigmas[name]) for name in edges}
+        noisy = self._answers("cells", lambda source: list(source.cells(edges).values()), list(sigmas.values()))
+        return {name: Marginal((name,), table, sigmas[name]) for name, table in zip(edges, noisy, strict=True)}
 
     def labels(self, column: str, *, cost: float, failure: float) -> list[str]:
         """Values of a categorical column, by partition selection: those whose noisy count passes a threshold, sorted.
@@ -105,9 +111,14 @@ class PrivateTable:
         sigma = self._charge(1, cost, f"categories of {column}", failure=failure)
         k = self.schema.unit.max_rows
         threshold = k + sigma * math.sqrt(2 * math.log(k / failure))
-        exact = self._source.labels(column)
-        noisy = self._noisy(np.array(list(exact.values()), dtype=np.int64), sigma)
-        return sorted(label for label, n in zip(exact, noisy, strict=True) if n > threshold)
+        there = list(self._source.labels(column))
+
+        def counts(source: Source) -> list[np.ndarray]:
+            held = source.labels(column)
+            return [np.array([held.get(label, 0) for label in there], dtype=np.int64)]
+
+        (noisy,) = self._answers("labels", counts, [sigma])
+        return sorted(label for label, n in zip(there, noisy, strict=True) if n > threshold)
 
     def measure(
         self, cliques: Sequence[Attrs], *, costs: Sequence[float], groups: Mapping[str, np.ndarray] | None = None
@@ -121,11 +132,12 @@ class PrivateTable:
             if group.dtype.kind not in "iu" or group.shape != (self.domain[name],) or group.min() < 0:
                 raise Unaccounted(f"the groups of {name!r} are not one whole number from 0 for each code.")
         sigmas = [self._charge(1, cost, f"table of {' x '.join(clique)}") for clique, cost in zip(cliques, costs, strict=True)]
-        exact = [_grouped(t, [groups.get(a) for a in c]) for t, c in zip(self._source.counts(cliques), cliques, strict=True)]
-        return [
-            Marginal(clique, self._noisy(table, sigma), sigma)
-            for clique, table, sigma in zip(cliques, exact, sigmas, strict=True)
-        ]
+
+        def tables(source: Source) -> list[np.ndarray]:
+            return [_grouped(t, [groups.get(a) for a in c]) for t, c in zip(source.counts(cliques), cliques, strict=True)]
+
+        noisy = self._answers("measure", tables, sigmas)
+        return [Marginal(*each) for each in zip(cliques, noisy, sigmas, strict=True)]
 
     def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
         """Noisy L1 distance of each candidate's estimate to the real table, in rows; all together cost `cost` rho."""
@@ -135,9 +147,13 @@ class PrivateTable:
                     f"the estimate for {candidate.attrs} does not hold whole counts, so its distance is not accounted for."
                 )
         sigma = self._charge(len(candidates), cost / len(candidates), f"fit of {len(candidates)} tables")
-        exact = self._source.counts([c.attrs for c in candidates])
-        distances = [np.abs(table - c.estimate).sum() for table, c in zip(exact, candidates, strict=True)]
-        return self._noisy(np.array(distances, dtype=np.int64), sigma)
+
+        def distances(source: Source) -> list[np.ndarray]:
+            tables = source.counts([c.attrs for c in candidates])
+            apart = [np.abs(table - c.estimate).sum() for table, c in zip(tables, candidates, strict=True)]
+            return [np.array(apart, dtype=np.int64)]
+
+        return self._answers("score", distances, [sigma])[0]
 
     def gram(self, scores: Mapping[str, np.ndarray], *, limit: int, cost: float) -> tuple[np.ndarray, float]:
         """Noisy sum over the rows of v v^T for public integer scores v of the codes, and its sigma; see `tabsynth.access.Counts`.
@@ -161,11 +177,10 @@ class PrivateTable:
         sensitivity = limit * math.sqrt((len(scores) - 1) / (2 * len(scores)))
         self._charge(1, cost, f"cross-products of {len(scores)} columns")
         sigma = self._sigma(cost, sensitivity)
-        exact = self._source.gram(scores, limit)
         owner = np.repeat(np.arange(len(scores)), [table.shape[1] for table in scores.values()])
         upper = owner[:, None] < owner
-        answer = np.zeros_like(exact)
-        answer[upper] = self._noisy(exact[upper], sigma)
+        answer = np.zeros(upper.shape, dtype=np.int64)
+        (answer[upper],) = self._answers("gram", lambda source: [source.gram(scores, limit)[upper]], [sigma])
         return answer + answer.T, sigma
 
     def gradients(self, critic: torch.nn.Module, *, steps: int, rate: float, clip: float, share: float) -> GradientStream:
@@ -183,7 +198,8 @@ class PrivateTable:
         self.ledger.charge(SelfComposedDpEvent(step, steps), f"{steps} gradient steps")
         codes, units = self._source.rows()
         sizes = list(self.domain.values())
-        return GradientStream(codes, units, sizes, critic, steps=steps, rate=rate, clip=clip, multiplier=multiplier)
+        paid = {"steps": steps, "rate": rate, "clip": clip, "multiplier": multiplier}
+        return GradientStream(codes, units, sizes, critic, **paid, tap=self.tap)
 
     def _sigma(self, cost: float, sensitivity: float) -> float:
         """Noise scale that `cost` buys for an answer that one row moves by `sensitivity` in L2 norm; rounded up."""
@@ -199,9 +215,14 @@ class PrivateTable:
         self.ledger.charge(event if answers == 1 else SelfComposedDpEvent(event, answers), note, failure=failure)
         return self.sigma(cost)
 
-    @staticmethod
-    def _noisy(exact: np.ndarray, sigma: float) -> np.ndarray:
-        return exact + discrete_gaussian(exact.shape, sigma)
+    def _answers(self, kind: str, ask: Callable[[Source], list[np.ndarray]], sigmas: Sequence[float]) -> list[np.ndarray]:
+        """The exact answers with noise, which has been paid for."""
+        exact = ask(self._source)
+        noisy = [table + discrete_gaussian(table.shape, sigma) for table, sigma in zip(exact, sigmas, strict=True)]
+        if self.tap:
+            scale = np.repeat(sigmas, [table.size for table in exact])
+            self.tap(Event(kind, lambda source: flat(ask(source)), flat(exact), flat(noisy), scale))
+        return noisy
 
 
 def _grouped(table: np.ndarray, groups: Sequence[np.ndarray | None]) -> np.ndarray:

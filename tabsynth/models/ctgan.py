@@ -12,10 +12,11 @@ settled by noisy distances of each version's tables to the real ones.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,8 @@ class CTGAN:
         A version is taken only if it is that many standard deviations of the noise closer to the real rows than `aim`'s.
     tables, cells : int
         Most tables that versions are compared by, and most cells of each.
+    generator : AIM
+        Settings of the generator; `target` and `kept` are set here.
     """
 
     name: str = "ctgan"
@@ -80,6 +83,7 @@ class CTGAN:
     sure: float = 2.0
     tables: int = 500
     cells: int = 20_000
+    generator: AIM = field(default_factory=AIM)
 
     def fit(self, data: CountsAndGradients, rng: np.random.Generator, progress: Progress) -> CTGANModel:
         """See `tabsynth.access.Synthesizer`. Spends exactly ``data.left()``."""
@@ -87,7 +91,8 @@ class CTGAN:
         net = _critic.network(sum(sizes), self.width, int(rng.integers(2**63)))
         share = self.most * data.budget / (data.budget + self.half)
         gradients = data.gradients(net, steps=self.steps, rate=self.rate, clip=self.clip, share=share)
-        walk = AIM(target=self.target, kept=self.look).walk(data, rng, lambda what, done: progress(what, 0.4 * done))
+        generator = dataclasses.replace(self.generator, target=self.target, kept=self.look)
+        walk = generator.walk(data, rng, lambda what, done: progress(what, 0.4 * done))
         rows = walk.codes.copy()
 
         def drafted() -> Codes:
