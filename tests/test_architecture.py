@@ -32,10 +32,11 @@ ALLOWED = {
     "guess": {"conform", "errors", "schema", "tables"},
     "attack": {"access", "conform", "errors", "guess", "pipeline", "release", "report", "schema", "shadow", "tables", "validate"},
     "shadow": {"access", "card", "errors", "fit", "models", "pipeline", "release", "schema", "validate"},
+    "audit": {"access", "card", "curator.ledger", "errors", "validate.audit"},
     "demo_data": {"errors"},
     "demo": {"access", "demo_data", "pipeline", "schema"},
-    "cli": {"", "access", "attack", "conform", "demo", "draft", "errors", "fit", "pipeline", "release", "tables", "verify"},
-    "__init__": {"attack", "errors", "fit", "pipeline", "release", "schema"},
+    "cli": {"", "access", "attack", "audit", "conform", "demo", "draft", "errors", "fit", "pipeline", "release", "tables", "verify"},
+    "__init__": {"attack", "audit", "errors", "fit", "pipeline", "release", "schema"},
     "__main__": {"cli"},
 }
 """Who may import whom. `curator` (real rows) is reached through `fit` alone, and by the audit, which attacks it; its ledger's public arithmetic also by card and verify."""

@@ -1,6 +1,6 @@
 """The command line: one thin command a verb.
 
-Exit codes: 0 done; 1 `verify` found something wrong; 2 the request cannot be carried out (bad input, full disk, interrupted), nothing
+Exit codes: 0 done; 1 `verify` or `audit` found something wrong; 2 the request cannot be carried out (bad input, full disk, interrupted), nothing
 was left half written; 3 a fault in tabsynth itself.
 """
 
@@ -27,7 +27,7 @@ FAULT = "a fault in tabsynth itself ({kind}); its text is withheld because it ma
 def cli() -> None:
     """Turn a sensitive table into a synthetic one, with a differential-privacy guarantee and a leakage report.
 
-    Exit codes: 0 done; 1 verify found something wrong; 2 the request cannot be carried out and nothing was left half written; 3 a fault in
+    Exit codes: 0 done; 1 verify or audit found something wrong; 2 the request cannot be carried out and nothing was left half written; 3 a fault in
     tabsynth itself.
     """
 
@@ -38,6 +38,7 @@ for _command in (
     making.sample,
     judging.evaluate,
     judging.attack,
+    judging.audit,
     schemas.schema,
     judging.verify,
     making.demo,

@@ -1,4 +1,4 @@
-"""Commands that judge something: evaluate, attack, verify."""
+"""Commands that judge something: evaluate, attack, audit, verify."""
 
 from __future__ import annotations
 
@@ -81,6 +81,31 @@ def _end_workers() -> None:
 
     for child in active_children():
         child.terminate()
+
+
+@click.command()
+@click.option("--engines", help="Names with commas between. Default: all models and two probes.")
+@click.option("--tier", default="commit", show_default=True, help="commit, nightly or release: more fits, tighter bounds.")
+@click.option("--epsilon", type=Number(float), default=8.0, show_default=True, help="What every fit claims.")
+@seed_option
+@click.option("--workers", type=Number(int), default=1, show_default=True, help="Processes.")
+@click.option("--json", "out", type=table, help="JSON file to write all results to.")
+@quiet
+def audit(out: Path | None, quiet: bool, **settings: Any) -> None:
+    """Attack the guarantee itself: do fits on made-up neighbouring tables leak more than they claim? Exit code 1 if so."""
+    from tabsynth import audit as run
+    from tabsynth.audit import summary
+    from tabsynth.release import check_new_file, write_json
+
+    if out:
+        check_new_file(out)
+    with bar(quiet) as progress:
+        result = run(progress=progress, **settings)
+    if out:
+        write_json(out, result)
+    done(quiet, False, {}, *summary(result), *([f"All results: {out}"] if out else []))
+    if any(found["alarms"] for found in result["engines"]):
+        raise SystemExit(1)
 
 
 @click.command()

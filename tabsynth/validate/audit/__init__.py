@@ -1,10 +1,11 @@
 """The audit: an attack on our own guarantee. HOLDS REAL ROWS only of tables it makes up; reaches into `curator` on purpose.
 
-Four layers, the cheapest first: another accountant adds up the ledger; nothing but noise may tell two neighbouring tables apart; log likelihood
-ratios of what the curator answered, stage by stage and together; and an attack that sees synthetic rows only. Noise is tested beside them.
+Four layers, the cheapest first: another accountant adds up the ledger; nothing but noise may tell two neighbouring tables apart; log
+likelihood ratios of what the curator answered, stage by stage and together; and an attack that sees synthetic rows only. Noise is tested
+beside them.
 """
 
 from tabsynth.validate.audit.engines import ENGINES
-from tabsynth.validate.audit.run import TIERS, audit
+from tabsynth.validate.audit.run import DELTA, TIERS, audit
 
-__all__ = ["ENGINES", "TIERS", "audit"]
+__all__ = ["DELTA", "ENGINES", "TIERS", "audit"]

@@ -7,7 +7,7 @@ and one of ones after Ganev, Annamalai and De Cristofaro, "The elusive pursuit o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ class Pair:
     schema: Schema
     without: pd.DataFrame
     having: pd.DataFrame
+    epsilon: float | None = None
+    """What fits on it should claim at most, if not what the audit does."""
 
     @property
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -129,6 +131,17 @@ def only_unit(relation: str = "add") -> Pair:
     schema = _schema({"a": _labels("x", "y"), "b": _labels("x", "y")}, ROWS)
     nobody = _unit(None, 2, a="x", b="x")
     return _pair("N6", relation, schema, [nobody], _unit(CANARY, ROWS, a="y", b="y"), _unit(CANARY, ROWS, a="x", b="x"))
+
+
+def combination(relation: str = "add") -> Pair:
+    """N8: a unit whose values are all frequent and whose combination nobody else has: a filter against copies would give it away.
+
+    Only the attack on synthetic rows can see that, and it needs a small epsilon to prove anything.
+    """
+    schema = _schema({name: _labels("x", "y") for name in "abc"}, 4)
+    rest = [_unit(str(i), 4, **{n: "xy"[n == name] for n in "abc"}) for i, name in enumerate("abc" * 8)]
+    pair = _pair("N8", relation, schema, rest, _unit(CANARY, 4, a="y", b="y", c="y"), _unit(CANARY, 4, a="x", b="x", c="y"))
+    return replace(pair, epsilon=1.0)
 
 
 def usual_table(relation: str = "add") -> Pair:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tabsynth.access import Progress, Synthesizer, silent
@@ -53,7 +53,7 @@ _WORST = neighbours.rare_category()
 _OTHERS = (
     neighbours.worst_case(), neighbours.worst_case(REPLACE), neighbours.bought(), neighbours.bought(REPLACE), neighbours.zeros(),
     neighbours.zeros(REPLACE), neighbours.new_values(), neighbours.rare_category(REPLACE), neighbours.heavy_unit(), neighbours.heavy_unit(REPLACE),
-    neighbours.only_unit(), neighbours.usual_table(),
+    neighbours.only_unit(), neighbours.usual_table(), neighbours.combination(),
 )  # fmt: skip
 _SHOWN = tuple(
     pair
@@ -102,8 +102,9 @@ def audit(
     }
     for i, (pair, runs) in enumerate(pairs):
         progress(f"{name}: {pair.name}", i / (len(pairs) + 1))
-        heard = [transcripts(algorithm, pair, budget, world, runs, seed) for world in (0, 1)]
-        judge(pair, heard, budget, result)
+        spent = replace(budget, epsilon=min(epsilon, pair.epsilon or epsilon))
+        heard = [transcripts(algorithm, pair, spent, world, runs, seed) for world in (0, 1)]
+        judge(pair, heard, spent, result)
     progress(f"{name}: what is not noise", len(pairs) / (len(pairs) + 1))
     for pair in todo.shown:
         result["alarms"] += [f"differences: {found}" for found in differences(algorithm, pair, budget, fits=todo.fits, seed=seed)]

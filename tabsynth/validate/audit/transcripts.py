@@ -104,6 +104,8 @@ class _Ear:
             score, moved = self._step(event)
             allowed = math.inf
         else:
+            if event.noisy.dtype.kind != "i":
+                self._complain(f"{event.kind}: an answer is no whole number, so its low bits may tell more than its noise hides")
             without, having = (event.ask(source) for source in self._sources)
             off, apart = (event.noisy - without) / event.sigma, (having - without) / event.sigma
             score, moved = float(off @ apart - apart @ apart / 2), float(np.sqrt(apart @ apart))
