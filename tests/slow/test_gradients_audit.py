@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 import torch
 from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
-from gradient_bugs import clipped_by_row, half_the_noise, in_the_batch_twice, without_clipping
+from gradient_bugs import (
+    a_rare_code_is_drawn_more_often,
+    batches_in_a_fixed_order,
+    clipped_by_row,
+    empty_batches_are_left_out,
+    half_the_noise,
+    in_the_batch_twice,
+    without_clipping,
+)
 from scipy import stats
 
 from tabsynth.curator.gradients import GradientStream
@@ -93,36 +101,6 @@ def beyond_the_claim(paid):
 
 def test_the_claim_holds_for_the_worst_unit(paid):
     assert beyond_the_claim(paid) <= 0
-
-
-def batches_in_a_fixed_order(patch):
-    def batch(self):
-        return np.arange(len(self._held)) if self.left in (1, 4) else np.array([], dtype=int)
-
-    patch.setattr(GradientStream, "_batch", batch)
-
-
-def a_rare_code_is_drawn_more_often(patch):
-    """As with log-frequencies: a unique category comes up 7.4 times as often as it should."""
-    batch = GradientStream._batch
-
-    def more(self):
-        rate, self._rate = self._rate, min(1.0, 7.4 * self._rate)
-        try:
-            return batch(self)
-        finally:
-            self._rate = rate
-
-    patch.setattr(GradientStream, "_batch", more)
-
-
-def empty_batches_are_left_out(patch):
-    released = GradientStream._released
-
-    def silent(self, sums):
-        return released(self, sums) if any(s.any() for s in sums) else [torch.zeros(s.shape) for s in sums]
-
-    patch.setattr(GradientStream, "_released", silent)
 
 
 def never_ends(patch):

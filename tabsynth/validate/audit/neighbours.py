@@ -48,6 +48,7 @@ def _labels(*labels: str, **more: object) -> dict[str, object]:
 
 
 def _schema(columns: dict[str, dict], rows: int = ROWS) -> Schema:
+    """From two rows a unit on, the curator numbers units by their key, so that the canary is the last."""
     unit = {"unit": {"key": "id", "max_rows": rows}, "columns": {"id": {"kind": "identifier"}, **columns}}
     return Schema.from_dict({"name": "audit", **unit})
 
@@ -56,28 +57,28 @@ def _unit(key: str | None, rows: int, **values: object) -> pd.DataFrame:
     return pd.DataFrame([{"id": key, **values}] * rows)
 
 
-def worst_case(relation: str = "add", rows: int = ROWS) -> Pair:
+def worst_case(relation: str = "add") -> Pair:
     """N1: two units, and a third that differs from the first in every column; every answer moves as far as it may."""
-    schema = _schema({"a": _labels("x", "y"), "b": _labels("x", "y"), "c": {"kind": "integer", "minimum": 0, "maximum": 1}}, rows)
-    first, mixed = _unit("0", rows, a="x", b="x", c=0), _unit("1", rows, a="x", b="y", c=1)
+    schema = _schema({"a": _labels("x", "y"), "b": _labels("x", "y"), "c": {"kind": "integer", "minimum": 0, "maximum": 1}})
+    first, mixed = _unit("0", ROWS, a="x", b="x", c=0), _unit("1", ROWS, a="x", b="y", c=1)
     return _pair(
-        "N1", relation, schema, [first, mixed], _unit(CANARY, rows, a="y", b="y", c=1), _unit(CANARY, rows, a="x", b="x", c=0)
+        "N1", relation, schema, [first, mixed], _unit(CANARY, ROWS, a="y", b="y", c=1), _unit(CANARY, ROWS, a="x", b="x", c=0)
     )
 
 
-def bought(relation: str = "add", rows: int = ROWS) -> Pair:
+def bought(relation: str = "add") -> Pair:
     """N1 where range, bins and labels have to be bought."""
     schema = _schema(
-        {"a": _labels("x", "y"), "b": {"kind": "categorical", "discover": True}, "c": {"kind": "integer", "discover": True}}, rows
+        {"a": _labels("x", "y"), "b": {"kind": "categorical", "discover": True}, "c": {"kind": "integer", "discover": True}}
     )
-    first, second = _unit("0", rows, a="x", b="p", c=3), _unit("1", rows, a="x", b="q", c=900)
+    first, second = _unit("0", ROWS, a="x", b="p", c=3), _unit("1", ROWS, a="x", b="q", c=900)
     return _pair(
         "N1 bought",
         relation,
         schema,
         [first, second],
-        _unit(CANARY, rows, a="y", b="q", c=900),
-        _unit(CANARY, rows, a="x", b="p", c=3),
+        _unit(CANARY, ROWS, a="y", b="q", c=900),
+        _unit(CANARY, ROWS, a="x", b="p", c=3),
     )
 
 
@@ -110,12 +111,12 @@ def new_values(relation: str = "add") -> Pair:
     return _pair("N3", relation, schema, usual, one, usual[0].assign(id=CANARY))
 
 
-def rare_category(relation: str = "add", rows: int = ROWS) -> Pair:
+def rare_category(relation: str = "add") -> Pair:
     """N4: in every column a label that one unit alone has."""
-    schema = _schema({"a": _labels("common", "rare"), "b": _labels("common", "rare"), "c": _labels("common", "rare")}, rows)
-    usual = _unit("0", rows, a="common", b="common", c="common")
+    schema = _schema({"a": _labels("common", "rare"), "b": _labels("common", "rare"), "c": _labels("common", "rare")})
+    usual = _unit("0", ROWS, a="common", b="common", c="common")
     crowd = [usual.assign(id=str(i)) for i in range(20)]
-    rare = _unit(CANARY, rows, a="rare", b="rare", c="rare")
+    rare = _unit(CANARY, ROWS, a="rare", b="rare", c="rare")
     return _pair("N4", relation, schema, crowd, rare, usual.assign(id=CANARY))
 
 
@@ -138,9 +139,9 @@ def combination(relation: str = "add") -> Pair:
 
     Only the attack on synthetic rows can see that, and it needs a small epsilon to prove anything.
     """
-    schema = _schema({name: _labels("x", "y") for name in "abc"}, 4)
-    rest = [_unit(str(i), 4, **{n: "xy"[n == name] for n in "abc"}) for i, name in enumerate("abc" * 8)]
-    pair = _pair("N8", relation, schema, rest, _unit(CANARY, 4, a="y", b="y", c="y"), _unit(CANARY, 4, a="x", b="x", c="y"))
+    schema = _schema({name: _labels("x", "y") for name in "abc"}, 2)
+    rest = [_unit(f"{i:03d}", 1, **{n: "xy"[n == name] for n in "abc"}) for i, name in enumerate("abc" * 100)]
+    pair = _pair("N8", relation, schema, rest, _unit(CANARY, 1, a="y", b="y", c="y"), _unit(CANARY, 1, a="x", b="x", c="y"))
     return replace(pair, epsilon=1.0)
 
 
@@ -150,7 +151,7 @@ def usual_table(relation: str = "add") -> Pair:
     age = rng.integers(0, 5, 1000)
     ward = np.where(age < 2, "A", rng.choice(["B", "C"], 1000))
     schema = _schema(
-        {"age": {"kind": "integer", "minimum": 0, "maximum": 4}, "ward": _labels("A", "B", "C"), "sick": {"kind": "boolean"}}, 1
+        {"age": {"kind": "integer", "minimum": 0, "maximum": 4}, "ward": _labels("A", "B", "C"), "sick": {"kind": "boolean"}}, 2
     )
     table = pd.DataFrame({"id": [f"{i:04d}" for i in range(1000)], "age": age, "ward": ward, "sick": rng.random(1000) < age / 10})
     return _pair(

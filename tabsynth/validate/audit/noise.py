@@ -35,6 +35,26 @@ def residuals(stages: Mapping[str, Sequence[np.ndarray]]) -> tuple[dict[str, dic
     return found, wrong
 
 
+def sampling(runs: Sequence[np.ndarray], rate: float) -> list[str]:
+    """Are batches made by coins of their own, one for each unit and step, that fall with this rate? What is wrong, in sentences.
+
+    How often units are in batches, how much the size of a batch varies, and how much it varies how often a unit is in one: all two-sided.
+
+    Parameters
+    ----------
+    runs : sequence of ndarray of bool, shape (steps, units)
+    rate : float
+    """
+    from scipy.stats import binomtest, chi2
+
+    coins = np.array([run for run in runs if run.shape == runs[0].shape])
+    ps = {"often": binomtest(int(coins.sum()), coins.size, rate).pvalue}
+    for name, sums, of in (("evenly", coins.sum(2), coins.shape[2]), ("independently", coins.sum(1), coins.shape[1])):
+        square = float(((sums - of * rate) ** 2).sum() / (of * rate * (1 - rate)))
+        ps[name] = 2 * min(chi2.cdf(square, sums.size), chi2.sf(square, sums.size))
+    return [f"gradient: units are not drawn as {name} as claimed (p = {p:.2g})" for name, p in ps.items() if p < LEVEL / 3]
+
+
 def _tested(runs: Sequence[np.ndarray]) -> dict[str, Any]:
     from scipy.stats import chi2, kstest, norm
 

@@ -17,7 +17,7 @@ from tabsynth.validate.audit.engines import engine
 from tabsynth.validate.audit.ledger import recomputed
 from tabsynth.validate.audit.likelihood import Claim, bound, ideal
 from tabsynth.validate.audit.neighbours import Pair
-from tabsynth.validate.audit.noise import residuals
+from tabsynth.validate.audit.noise import residuals, sampling
 from tabsynth.validate.audit.transcripts import Transcripts, transcripts
 
 DELTA = 1e-5
@@ -128,6 +128,8 @@ def judge(pair: Pair, heard: Sequence[Transcripts], budget: Budget, result: dict
         if found.broken:
             alarms.append(f"likelihood: {stage} shows mu {found.mu:.3g} at least, {claim.most(found.fpr):.3g} was paid for")
     tests, wrong = residuals({stage: [*heard[0].residuals[stage], *heard[1].residuals[stage]] for stage in heard[0].residuals})
+    for world in heard:
+        wrong += sampling(world.batches, world.streams[0][0]) if world.batches else []
     seen = blackbox(heard[0].samples, heard[1].samples, budget.delta)
     if seen["surely"] > pair.factor * budget.epsilon:
         alarms.append(f"black box: synthetic rows show epsilon {seen['surely']:.3g} at least, {budget.epsilon:g} is claimed")

@@ -19,10 +19,12 @@ from tabsynth.validate.audit.neighbours import Pair
 
 KEPT = 20_000
 """Most residuals of a stage that are kept."""
-SAMPLED = 64
+SAMPLED = 256
 """Synthetic rows a run, for the attack that sees nothing else."""
 ROUNDING = 1e-6
 """Relative difference that floating point may make."""
+ROUNDED_SUM = 1e-3
+"""Difference that it may make to sums of gradients, whose norm is about 1."""
 
 
 @dataclass
@@ -41,6 +43,8 @@ class Transcripts:
         For each stage, noise in units of its claimed standard deviation, one array a run.
     samples : list of ndarray
         What synthetic rows show: how many agree with the unit that makes the difference, in each set of columns; one array a run.
+    batches : list of ndarray of bool, shape (steps, units)
+        Who was in the batches of gradient steps, one array a run.
     complaints : dict
         What broke a rule that no fit may break, and how often.
     """
@@ -50,6 +54,7 @@ class Transcripts:
     streams: tuple = ()
     residuals: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     samples: list[np.ndarray] = field(default_factory=list)
+    batches: list[np.ndarray] = field(default_factory=list)
     complaints: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
@@ -90,7 +95,7 @@ class _Ear:
         self._rng = np.random.default_rng(world)
 
     def start(self, table: PrivateTable) -> None:
-        self._table, self._charges, self._steps = table, 0, 0
+        self._table, self._charges, self._batches = table, 0, []
         self._scores: dict[str, float] = defaultdict(float)
         self._noise: dict[str, list[np.ndarray]] = defaultdict(list)
 
@@ -119,9 +124,11 @@ class _Ear:
         """The run is over."""
         ledger = self._table.ledger
         paid = sum(steps for _, _, steps in ledger.streams)
-        if self._steps != paid:
-            self._complain(f"gradient: {self._steps} steps were answered and {paid} paid for")
-        if ledger.spent() > ledger.budget.rho * (1 + ROUNDING):
+        if len(self._batches) != paid:
+            self._complain(f"gradient: {len(self._batches)} steps were answered and {paid} paid for")
+        if self._batches:
+            self._heard.batches.append(np.array(self._batches))
+        if math.fsum(charge.rho for charge in ledger.charges) > ledger.budget.rho * (1 + ROUNDING):
             self._complain("ledger: more was spent than there is")
         self._heard.streams = ledger.streams
         for stage, score in self._scores.items():
@@ -148,17 +155,23 @@ class _Ear:
 
     def _step(self, event: Event) -> tuple[float, float]:
         """Log likelihood ratio of a gradient step for somebody who knows which others were in the batch."""
-        self._steps += 1
+        self._batches.append(np.isin(np.arange(self._sources[self._world].rows()[1].max() + 1), event.batch))
         if len(np.unique(event.batch)) < len(event.batch):
             self._complain("gradient: a unit was in a batch more than once")
+        if event.batch.max(initial=0) >= self._batches[-1].size:
+            self._complain("gradient: the batch holds others than the units")
+            return 0.0, 0.0
         shifts, here = [], np.zeros_like(event.exact)
         for world, source in enumerate(self._sources):
             canary = source.rows()[1].max()
             there = world == 1 or self._pair.relation == "replace"
             shifts.append(event.ask(source, np.array([canary])) if there else np.zeros_like(event.exact))
-            if world == self._world and there and canary in event.batch:
-                here = shifts[-1]
-        seen, scale = event.noisy - (event.exact - here), event.sigma
+            if world == self._world:
+                others = event.ask(source, event.batch[event.batch != canary] if there else event.batch)
+                here = shifts[-1] if there and canary in event.batch else here
+        seen, scale = event.noisy - others, event.sigma
+        if not np.allclose(event.exact, others + here, rtol=0, atol=ROUNDED_SUM):
+            self._complain("gradient: the sum is not that of the units' shortened gradients")
         if max(np.linalg.norm(s / scale) for s in shifts) * self._multiplier() > 1 + ROUNDING:
             self._complain("gradient: one unit moves the sum by more than the clipping norm")
         logs = [math.log(event.rate) + (s / scale) @ (seen / scale) - (s / scale) @ (s / scale) / 2 for s in shifts]
