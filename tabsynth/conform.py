@@ -1,7 +1,8 @@
 """Any table with the schema's columns -> the schema's types and public ranges, as an Ibis expression.
 
 What does not fit is clamped or counted as missing, as the schema says; it never stops anything, because whether a row fits is
-known only to the rows. Only operations that DuckDB, PostgreSQL and Spark agree on are used.
+known only to the rows. A value is read alike however its column is stored (1, 1.0 and true as a boolean; 1 and 1.0 as a label):
+one odd value may change the storage of all. Only operations that DuckDB, PostgreSQL and Spark agree on are used.
 """
 
 from __future__ import annotations
@@ -95,19 +96,16 @@ def _parsed(raw: ibis.Column, column: Column) -> ibis.Column:
         case "integer":
             return _whole(raw)
         case "float":
-            return number(raw)
+            return _number(raw)
         case "boolean":
-            text = raw.cast("string").lower()
-            return text.isin(TRUE).ifelse(True, text.isin(FALSE).ifelse(False, None))
+            return _truth(raw)
         case "date":
             return moment(raw).date()
         case "datetime":
             return moment(raw).truncate("s")
         case "categorical" if column.labels and isinstance(column.labels[0], int):
             return _whole(raw)
-    if raw.type().is_floating():
-        return _whole(raw).cast("string")
-    return raw.cast("string")
+    return _label(raw)
 
 
 def _bounded(value: ibis.Column, column: Column) -> ibis.Column:
@@ -139,11 +137,50 @@ def number(raw: ibis.Column) -> ibis.Column:
 
     kind = raw.type()
     if kind.is_boolean():
-        return raw.ifelse(1.0, 0.0)
+        return raw.ifelse(1, 0).cast("float64")
     if not (kind.is_numeric() or kind.is_string()):
         return ibis.null("float64")
     value = raw.cast("float64") if kind.is_numeric() else raw.try_cast("float64")
     return ibis.ifelse(value.isnan(), None, value)
+
+
+def _number(raw: ibis.Column) -> ibis.Column:
+    """The value as float64, also where a truth value is stored as text."""
+    import ibis
+
+    if not raw.type().is_string():
+        return number(raw)
+    text = raw.lower()
+    return ibis.coalesce(number(raw), ibis.cases((text == "true", 1.0), (text == "false", 0.0)))
+
+
+def _truth(raw: ibis.Column) -> ibis.Column:
+    """True or false from truth values, ones and zeros, and words for them."""
+    import ibis
+
+    kind = raw.type()
+    if kind.is_boolean():
+        return raw
+    if not (kind.is_numeric() or kind.is_string()):
+        return ibis.null("boolean")
+    yes, no = number(raw) == 1, number(raw) == 0
+    if kind.is_string():
+        yes, no = raw.lower().isin(TRUE) | yes, raw.lower().isin(FALSE) | no
+    return ibis.cases((yes, True), (no, False))
+
+
+def _label(raw: ibis.Column) -> ibis.Column:
+    """The value as text; a whole number has no point, wherever it is stored."""
+    import ibis
+
+    if raw.type().is_timestamp():
+        return raw.try_cast("timestamp").cast("string")
+    if not raw.type().is_floating():
+        return raw.cast("string")
+    value = number(raw)
+    small = ibis.ifelse(value.abs() < 2.0**63, value, None)
+    whole = ibis.ifelse(small == small.floor(), small, None).cast("int64")
+    return ibis.coalesce(whole.cast("string"), value.cast("string"))
 
 
 def _whole(raw: ibis.Column) -> ibis.Column:
@@ -151,7 +188,7 @@ def _whole(raw: ibis.Column) -> ibis.Column:
     import ibis
 
     stored = raw.type().is_signed_integer()
-    value, bound = (raw.cast("int64"), EXACT) if stored else (number(raw), float(EXACT))
+    value, bound = (raw.cast("int64"), EXACT) if stored else (_number(raw), float(EXACT))
     value = ibis.cases((value > bound, bound), (value < -bound, -bound), else_=value)
     return value if stored else ibis.ifelse(value == value.floor(), value, None).cast("int64")
 
@@ -163,6 +200,6 @@ def moment(raw: ibis.Column) -> ibis.Column:
     kind = raw.type()
     if not (kind.is_temporal() or kind.is_string()) or kind.is_time():
         return ibis.null("timestamp")
-    value = raw.cast("timestamp") if kind.is_temporal() else raw.try_cast("timestamp")
+    value = raw.try_cast("timestamp")
     known = value.between(ibis.literal(dt.datetime(1, 1, 1)), ibis.literal(dt.datetime(9999, 12, 31, 23, 59, 59)))
     return ibis.ifelse(known, value, None)

@@ -40,7 +40,9 @@ def fit(
     Parameters
     ----------
     data : DataFrame or path of a CSV or Parquet file
-        At least one row, with the schema's columns. A DataFrame's dtypes count as public.
+        At least one row, with the schema's columns. A DataFrame's dtypes count as public. How a value is read does not depend on
+        them, except where pandas changed the value itself: beside a missing value it stores whole numbers as floats, which rounds
+        those beyond 2**53 (store such identifiers as text).
     schema : Schema or path of a YAML file
         What is public about the table.
     epsilon, delta : float

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import datetime as dt
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tabsynth.errors import DataError, SchemaError
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
+    import pyarrow as pa
 
     from tabsynth.schema import Schema
 
@@ -83,16 +87,13 @@ class Workspace:
             return self._open_parquet(path) if path.suffix.lower() == ".parquet" else self._open_csv(path)
 
     def _open_frame(self, frame: pd.DataFrame) -> ibis.Table:
-        import pandas as pd
+        import pyarrow as pa
 
         if not all(isinstance(name, str) for name in frame.columns):
             raise DataError("the DataFrame has column names that are not text; rename them.")
         _refuse_duplicates(list(frame.columns), "the DataFrame")
-        columns = {name: _plain(frame[name]) for name in frame.columns}
         with redacted("the DataFrame holds values that cannot be read; convert its columns to numbers, texts or dates."):
-            import pyarrow as pa
-
-            arrow = pa.Table.from_pandas(pd.DataFrame(columns).reset_index(drop=True), preserve_index=False)
+            arrow = pa.table({name: _stored(frame[name]) for name in frame.columns})
             return self.connection.create_table(f"frame_{id(frame)}_{len(self.connection.list_tables())}", arrow, temp=True)
 
     def _open_parquet(self, path: Path) -> ibis.Table:
@@ -224,23 +225,56 @@ def _refuse_duplicates(names: list[str], what: str) -> None:
         raise DataError(f"{what} names {_some(twice)} more than once; rename or drop the repeated column.")
 
 
-def _plain(column: pd.Series) -> pd.Series:
-    """Mixed objects and categories as text, so that no engine has to guess a type from values."""
-    import pandas as pd
+def _stored(column: pd.Series) -> pa.Array | pa.ChunkedArray:
+    """Truth values, numbers, times and texts as they are, everything else as text: no engine has to guess a type from values.
 
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) == "string":
-        return column
-    return column.map(_text).astype("string")
+    Times are those of UTC, cut to microseconds.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    kind, types = column.dtype, pd.api.types
+    if isinstance(kind, pd.CategoricalDtype):
+        codes = column.cat.codes.to_numpy()
+        return _stored(column.cat.categories.to_series()).take(pa.array(codes, mask=codes < 0))
+    if isinstance(kind, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert(None)
+    if column.dtype == "datetime64[ns]":
+        column = column.dt.as_unit("us")
+    typed = (types.is_bool_dtype, types.is_integer_dtype, types.is_float_dtype, types.is_datetime64_any_dtype)
+    text = isinstance(kind, pd.StringDtype) or (
+        types.is_object_dtype(kind) and types.infer_dtype(column, skipna=True) == "string"
+    )
+    if text or any(is_typed(kind) for is_typed in typed):
+        with contextlib.suppress(pa.ArrowException, UnicodeEncodeError):
+            return pa.array(column)
+    return pa.array([_text(value) for value in column], type=pa.string())
 
 
 def _text(value: Any) -> str | None:
-    """An object as an engine would write it in a typed column, so that one odd value does not change how the others read."""
+    """An object as `conform` reads it from a typed column, so that one odd value does not change how the others read."""
     import pandas as pd
 
-    if pd.api.types.is_scalar(value) and pd.isna(value):
+    types = pd.api.types
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    try:
+        if types.is_scalar(value) and pd.isna(value):
+            return None
+        if types.is_bool(value):
+            return str(value).lower()
+        if isinstance(value, complex) and value.imag == 0:
+            value = value.real
+        if types.is_float(value):
+            value = float(value)
+            return str(int(value)) if value.is_integer() and abs(value) < 2**63 else str(value)
+        if isinstance(value, np.timedelta64 | dt.timedelta):
+            return str(pd.Timedelta(value))
+        if isinstance(value, np.datetime64):
+            value = pd.Timestamp(value)
+        if isinstance(value, dt.datetime):
+            value = value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+            return value.isoformat(" ", "microseconds").rstrip("0").rstrip(".")
+        return str(value).encode(errors="replace").decode()
+    except Exception:  # an object may be anything, and what cannot be written down counts as missing
         return None
-    if pd.api.types.is_bool(value):
-        return str(value).lower()
-    return str(int(value)) if pd.api.types.is_float(value) and float(value).is_integer() else str(value)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -51,6 +52,8 @@ class GradientStream:
         How many steps were paid for.
     rate, clip, multiplier : float
         Probability of a unit to be in a batch; largest norm of a unit's gradient; noise is `multiplier` times that.
+    single : bool
+        Whether no unit may have more than one row, by the schema: single precision is enough then.
     tap : callable, optional
         Told every exact sum, for an audit.
 
@@ -71,6 +74,7 @@ class GradientStream:
         rate: float,
         clip: float,
         multiplier: float,
+        single: bool = False,
         tap: Tap | None = None,
     ) -> None:
         import torch
@@ -79,12 +83,13 @@ class GradientStream:
         _refuse_what_mixes_rows(critic)
         self._sizes = sizes
         self._place(codes, units)
-        self._precision = torch.float32 if self._held.max(initial=1) == 1 else torch.float64
+        self._precision = torch.float32 if single else torch.float64
         ghost = copy.deepcopy(critic).to(self._precision)
         self._critic = GhostClipping(ghost, loss_reduction="sum")
         self._rate, self._clip = rate, clip
         self._multiplier = multiplier
         self._tap = tap
+        self._alone = threading.Lock()
         self.left = steps
 
     def _place(self, codes: np.ndarray, units: np.ndarray) -> None:
@@ -95,17 +100,18 @@ class GradientStream:
         self._first = np.cumsum(self._held) - self._held
 
     def step(self, critic: torch.nn.Module) -> list[torch.Tensor]:
-        """See `tabsynth.access.Gradients`."""
-        if not self.left > 0:
-            raise Unaccounted("all gradient steps that were paid for have been taken; open another stream.")
-        self.left -= 1
-        self._critic._module.load_state_dict(critic.state_dict())
-        batch = self._batch()
-        sums = self._summed(batch)
-        released = self._released(sums)
-        if self._tap:
-            self._tap(self._event(batch, sums, released))
-        return released
+        """See `tabsynth.access.Gradients`. A step that is asked for during another one waits for its end."""
+        with self._alone:
+            if not self.left > 0:
+                raise Unaccounted("all gradient steps that were paid for have been taken; open another stream.")
+            self.left -= 1
+            self._critic._module.load_state_dict(critic.state_dict())
+            batch = self._batch()
+            sums = self._summed(batch)
+            released = self._released(sums)
+            if self._tap:
+                self._tap(self._event(batch, sums, released))
+            return released
 
     def _summed(self, batch: np.ndarray) -> list[np.ndarray]:
         """Sum of the units' shortened gradients, as many units at a time as fit."""
@@ -139,21 +145,29 @@ class GradientStream:
 
         Units are padded to as many rows as the longest has, and a unit is one sample to Opacus, which finds the norm of its gradient without
         building it (ghost clipping: Li, Tramer, Liang and Hashimoto, ICLR 2022, section 4). That takes differences of large numbers
-        where a unit has several rows, so it is done in double precision there.
+        where a unit has several rows, so it is done in double precision there. A unit whose norm is not finite counts as zero;
+        nothing of another unit, not even as padding, has a part in that.
         """
         import torch
 
+        if not len(units):
+            return [np.zeros(p.shape) for p in self._critic.parameters()]
+        last = (self._first + self._held)[units, None] - 1
         place = self._first[units, None] + np.arange(self._held[units].max())
-        there = place < (self._first + self._held)[units, None]
+        there, place = place <= last, np.minimum(place, last)
         device = next(self._critic.parameters()).device
         x = torch.zeros((*place.shape, sum(self._sizes)), device=device, dtype=self._precision)
-        x.scatter_(2, torch.as_tensor(self._rows[np.where(there, place, 0)], device=device), 1.0)
+        x.scatter_(2, torch.as_tensor(self._rows[place], device=device), 1.0)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Full backward hook")
             loss = (torch.nn.functional.softplus(-self._critic(x)[:, :, 0]) * torch.as_tensor(there, device=device)).sum(1)
             loss.sum().backward(retain_graph=True)
-            kept = (self._clip / (self._critic.get_norm_sample() * (1 + 1e-5) + 1e-12)).clamp(max=1.0)
+            norms = self._critic.get_norm_sample()
             self._critic.zero_grad(set_to_none=True)
+            finite = norms.isfinite().cpu().numpy()
+            if not finite.all():
+                return self._clipped(units[finite])
+            kept = (self._clip / (norms * (1 + 1e-5) + 1e-12)).clamp(max=1.0)
             self._critic.disable_hooks()
             (loss * kept).sum().backward()
         sums = [p.grad.double().cpu().numpy() for p in self._critic.parameters()]

@@ -126,7 +126,7 @@ class Source:
 
         Every product and partial sum is a whole number that the floating point type holds exactly, so their order does not matter.
         """
-        top = max(int(np.abs(table).max(initial=0)) for table in scores.values()) ** 2
+        top = max(max(int(table.max(initial=0)), -int(table.min(initial=0))) for table in scores.values()) ** 2
         kind = np.float32 if top * _GRAM_ROWS < 2**24 else np.float64
         tables = [np.asarray(table, dtype=kind) for table in scores.values()]
         total = np.zeros((sum(t.shape[1] for t in tables),) * 2, dtype=np.int64)
@@ -142,7 +142,8 @@ class Source:
         """At most `max_rows` rows of each unit, a random subset of its own; rows without an identifier belong to nobody.
 
         The subset is the rows that come first under a hash keyed with a secret drawn for this source, so it depends on the unit's
-        own rows alone: another unit's coming or going moves nothing. Kept in a table, so that every pass sees the same rows.
+        own rows alone: another unit's coming or going moves nothing. No two rows that differ are hashed alike (each value goes in with
+        its length), else their places in the table would decide. Kept in a table, so that every pass sees the same rows.
         """
         import ibis
 
@@ -152,7 +153,8 @@ class Source:
         secret = secrets.token_hex(16)
         content = ibis.literal(secret)
         for name in rows.columns:
-            content = content + "|" + rows[name].cast("string").fill_null("null")
+            text = rows[name].cast("string")
+            content = content + (text.length().cast("string") + ":" + text).fill_null("-")
         rank = ibis.row_number().over(group_by=rows[key], order_by=content.hexdigest("sha256"))
         kept = rows.filter(rows[key].notnull()).mutate(**{_RANK: rank})
         kept = kept.filter(kept[_RANK] < self.schema.unit.max_rows)

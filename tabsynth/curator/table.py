@@ -11,7 +11,9 @@ Z, so mu-Gaussian-DP; and its distribution is the one used here up to a factor 1
 
 from __future__ import annotations
 
+import functools
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,19 @@ if TYPE_CHECKING:
 LATTICE = 2.0
 MAX_SCORE = 2**18
 """Sums of products of scores stay whole numbers that a double holds exactly."""
+MAX_ROWS = 2**53
+"""Estimates of tables of at most so many rows: distances to them stay far inside 64 bits."""
+
+
+def _one_at_a_time(call: Callable) -> Callable:
+    """Two threads share one connection and one codec, so a call waits for the end of another one's."""
+
+    @functools.wraps(call)
+    def alone(self: PrivateTable, *arguments: Any, **more: Any) -> Any:
+        with self._alone:
+            return call(self, *arguments, **more)
+
+    return alone
 
 
 class PrivateTable:
@@ -52,12 +67,14 @@ class PrivateTable:
         self.schema = schema
         self.ledger = ledger
         self.tap = tap
+        self._alone = threading.RLock()
         self._source = Source(data, schema)
         self._codec: Codec | None = None
 
     def __enter__(self) -> PrivateTable:
         return self
 
+    @_one_at_a_time
     def __exit__(self, *_: object) -> None:
         self._source.close()
 
@@ -87,6 +104,7 @@ class PrivateTable:
         """Standard deviation, in rows, of the noise that `cost` rho buys; rounded up."""
         return self._sigma(cost, 1.0)
 
+    @_one_at_a_time
     def encode(self, codec: Codec) -> None:
         """Fix the codes that `measure` and `score` count. The codec is made of public and bought facts."""
         self._codec = codec
@@ -94,12 +112,14 @@ class PrivateTable:
         if self.tap:
             self.tap(Event("schema", lambda source: source.encode(codec)))
 
+    @_one_at_a_time
     def cells(self, edges: Mapping[str, np.ndarray], *, cost: Mapping[str, float], note: str) -> dict[str, Marginal]:
         """Noisy histogram of each column's axis over the cells between sorted edges; ``cost[column]`` in rho each."""
         sigmas = {name: self._charge(1, cost[name], f"{note} of {name}") for name in edges}
         noisy = self._answers("cells", lambda source: list(source.cells(edges).values()), list(sigmas.values()))
         return {name: Marginal((name,), table, sigmas[name]) for name, table in zip(edges, noisy, strict=True)}
 
+    @_one_at_a_time
     def labels(self, column: str, *, cost: float, failure: float) -> list[str]:
         """Values of a categorical column, by partition selection: those whose noisy count passes a threshold, sorted.
 
@@ -117,9 +137,10 @@ class PrivateTable:
             held = source.labels(column)
             return [np.array([held.get(label, 0) for label in there], dtype=np.int64)]
 
-        (noisy,) = self._answers("labels", counts, [sigma])
+        (noisy,) = self._answers("labels", counts, [sigma], least=threshold)
         return sorted(label for label, n in zip(there, noisy, strict=True) if n > threshold)
 
+    @_one_at_a_time
     def measure(
         self, cliques: Sequence[Attrs], *, costs: Sequence[float], groups: Mapping[str, np.ndarray] | None = None
     ) -> list[Marginal]:
@@ -139,22 +160,27 @@ class PrivateTable:
         noisy = self._answers("measure", tables, sigmas)
         return [Marginal(*each) for each in zip(cliques, noisy, sigmas, strict=True)]
 
+    @_one_at_a_time
     def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
         """Noisy L1 distance of each candidate's estimate to the real table, in rows; all together cost `cost` rho."""
         for candidate in candidates:
-            if candidate.estimate.dtype.kind not in "iu":
+            shape, estimate = tuple(self.domain[a] for a in candidate.attrs), candidate.estimate
+            counts = estimate.dtype.kind in "iu" and estimate.shape == shape and estimate.min() >= 0
+            if not (counts and estimate.sum(dtype=float) <= MAX_ROWS):
                 raise Unaccounted(
-                    f"the estimate for {candidate.attrs} does not hold whole counts, so its distance is not accounted for."
+                    f"the estimate for {candidate.attrs} is not a table of whole counts, one for each cell, of at most "
+                    f"{MAX_ROWS} rows, so its distance is not accounted for."
                 )
         sigma = self._charge(len(candidates), cost / len(candidates), f"fit of {len(candidates)} tables")
 
         def distances(source: Source) -> list[np.ndarray]:
             tables = source.counts([c.attrs for c in candidates])
-            apart = [np.abs(table - c.estimate).sum() for table, c in zip(tables, candidates, strict=True)]
+            apart = [np.abs(table - c.estimate.astype(np.int64)).sum() for table, c in zip(tables, candidates, strict=True)]
             return [np.array(apart, dtype=np.int64)]
 
         return self._answers("score", distances, [sigma])[0]
 
+    @_one_at_a_time
     def gram(self, scores: Mapping[str, np.ndarray], *, limit: int, cost: float) -> tuple[np.ndarray, float]:
         """Noisy sum over the rows of v v^T for public integer scores v of the codes, and its sigma; see `tabsynth.access.Counts`.
 
@@ -167,7 +193,8 @@ class PrivateTable:
                 table.dtype.kind not in "iu"
                 or table.ndim != 2
                 or len(table) != self.domain[name]
-                or np.abs(table).max(initial=0) > MAX_SCORE
+                or table.max(initial=0) > MAX_SCORE
+                or table.min(initial=0) < -MAX_SCORE
             ):
                 raise Unaccounted(f"the scores of {name!r} are not one row of whole numbers up to {MAX_SCORE} for each code.")
         if not (isinstance(limit, int) and limit >= 1 and len(scores) >= 2):
@@ -183,6 +210,7 @@ class PrivateTable:
         (answer[upper],) = self._answers("gram", lambda source: [source.gram(scores, limit)[upper]], [sigma])
         return answer + answer.T, sigma
 
+    @_one_at_a_time
     def gradients(self, critic: torch.nn.Module, *, steps: int, rate: float, clip: float, share: float) -> GradientStream:
         """Noisy gradients of a critic; see `tabsynth.access.CountsAndGradients`. The whole stream is charged here.
 
@@ -199,7 +227,7 @@ class PrivateTable:
         codes, units = self._source.rows()
         sizes = list(self.domain.values())
         paid = {"steps": steps, "rate": rate, "clip": clip, "multiplier": multiplier}
-        return GradientStream(codes, units, sizes, critic, **paid, tap=self.tap)
+        return GradientStream(codes, units, sizes, critic, **paid, single=self.schema.unit.max_rows == 1, tap=self.tap)
 
     def _sigma(self, cost: float, sensitivity: float) -> float:
         """Noise scale that `cost` buys for an answer that one row moves by `sensitivity` in L2 norm; rounded up."""
@@ -215,13 +243,15 @@ class PrivateTable:
         self.ledger.charge(event if answers == 1 else SelfComposedDpEvent(event, answers), note, failure=failure)
         return self.sigma(cost)
 
-    def _answers(self, kind: str, ask: Callable[[Source], list[np.ndarray]], sigmas: Sequence[float]) -> list[np.ndarray]:
-        """The exact answers with noise, which has been paid for."""
+    def _answers(
+        self, kind: str, ask: Callable[[Source], list[np.ndarray]], sigmas: Sequence[float], *, least: float = -math.inf
+    ) -> list[np.ndarray]:
+        """The exact answers with noise, which has been paid for; the caller shows nobody those up to `least`."""
         exact = ask(self._source)
         noisy = [table + discrete_gaussian(table.shape, sigma) for table, sigma in zip(exact, sigmas, strict=True)]
         if self.tap:
             scale = np.repeat(sigmas, [table.size for table in exact])
-            self.tap(Event(kind, lambda source: flat(ask(source)), flat(exact), flat(noisy), scale))
+            self.tap(Event(kind, lambda source: flat(ask(source)), flat(exact), flat(noisy), scale, least))
         return noisy
 
 
@@ -229,7 +259,7 @@ def _grouped(table: np.ndarray, groups: Sequence[np.ndarray | None]) -> np.ndarr
     """A table with the codes of each group added up, axis by axis."""
     for axis, group in enumerate(groups):
         if group is not None:
-            sums = np.zeros((group.max() + 1, *np.delete(table.shape, axis)), dtype=table.dtype)
+            sums = np.zeros((int(group.max()) + 1, *np.delete(table.shape, axis)), dtype=table.dtype)
             np.add.at(sums, group, np.moveaxis(table, axis, 0))
             table = np.moveaxis(sums, 0, axis)
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ class Event:
     exact, noisy : ndarray, shape (answers,)
     sigma : ndarray of float, shape (answers,)
         Standard deviation of each answer's noise, as claimed.
+    least : float
+        Answers up to this are not shown to anybody.
     batch : ndarray of int
         Units in a gradient step's batch.
     rate : float
@@ -45,6 +48,7 @@ class Event:
     exact: np.ndarray = field(default_factory=nothing)
     noisy: np.ndarray = field(default_factory=nothing)
     sigma: np.ndarray = field(default_factory=nothing)
+    least: float = -math.inf
     batch: np.ndarray = field(default_factory=nothing)
     rate: float = 1.0
     output: Any = None

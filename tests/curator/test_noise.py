@@ -59,14 +59,14 @@ def test_same_distribution_as_opendp_and_a_hundred_times_as_fast(sigma):
     dp.enable_features("contrib")
     space = dp.vector_domain(dp.atom_domain(T=int)), dp.l2_distance(T=float)
     theirs_of = dp.m.make_gaussian(*space, scale=sigma)
-    n = 60_000
+    n = 30_000
     started = time.perf_counter()
     theirs = np.array(theirs_of([0] * n))
     slow = time.perf_counter() - started
     discrete_gaussian((1,), sigma)
     started = time.perf_counter()
-    ours = discrete_gaussian((50 * n,), sigma)
-    fast = (time.perf_counter() - started) / 50
+    ours = discrete_gaussian((40 * n,), sigma)
+    fast = (time.perf_counter() - started) / 40
     assert stats.ks_2samp(ours, theirs, method="asymp").pvalue > LEVEL
     low, high = -math.ceil(4 * sigma), math.ceil(4 * sigma)
     table = [np.bincount(np.clip(x, low, high) - low, minlength=high - low + 1) for x in (ours, theirs)]
@@ -76,7 +76,7 @@ def test_same_distribution_as_opendp_and_a_hundred_times_as_fast(sigma):
 
 def test_undecided_prefixes_are_resolved_exactly():
     """With only 4 bits looked up at first, nearly half of the draws need more: the distribution stays the same."""
-    magnitude = noise._magnitude(30_000, Fraction(9), os.urandom, 4)
+    magnitude = noise._magnitude(15_000, Fraction(9), os.urandom, 4)
     sign = np.where(np.random.default_rng(0).random(len(magnitude)) < 0.5, -1, 1)
     assert chi_square(magnitude * sign, 3.0) > LEVEL
 
@@ -90,7 +90,7 @@ def test_extreme_bits(u, expected):
 
 
 @pytest.mark.parametrize(
-    ("variance", "bits"), [(Fraction(9), 64), (Fraction(9), 128), (Fraction(1, 7), 64), (Fraction(10**6), 64)]
+    ("variance", "bits"), [(Fraction(9), 64), (Fraction(9), 128), (Fraction(1, 7), 64), (Fraction(10**5), 64)]
 )
 def test_thresholds_enclose_the_true_probabilities(variance, bits):
     """Against a direct sum in 600 binary digits."""
@@ -108,8 +108,8 @@ def test_thresholds_enclose_the_true_probabilities(variance, bits):
 
 
 def test_far_tail_occurs_as_often_as_it_should():
-    """P[|X| >= 3.5 sigma] at sigma = 10, two-sided binomial test over 10 million draws."""
-    draws = np.abs(discrete_gaussian((10_000_000,), 10.0))
+    """P[|X| >= 3.5 sigma] at sigma = 10, two-sided binomial test over 4 million draws."""
+    draws = np.abs(discrete_gaussian((4_000_000,), 10.0))
     expected = 1 - probabilities(10.0, 120)[120 - 34 : 120 + 35].sum()
     assert stats.binomtest(int((draws >= 35).sum()), len(draws), expected).pvalue > LEVEL
 
