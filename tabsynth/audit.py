@@ -50,8 +50,9 @@ def audit(
     from joblib import Parallel, delayed
 
     from tabsynth.curator.ledger import Budget
-    from tabsynth.validate.audit import DELTA, ENGINES, TIERS
-    from tabsynth.validate.audit import audit as run
+    from tabsynth.validate.audit.engines import ENGINES
+    from tabsynth.validate.audit.run import DELTA, TIERS
+    from tabsynth.validate.audit.run import audit as run
 
     asked = ENGINES if engines is None else [n.strip() for n in (engines.split(",") if isinstance(engines, str) else engines)]
     if unknown := [name for name in asked if name not in ENGINES] or (["nothing"] if not asked else []):

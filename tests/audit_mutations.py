@@ -173,12 +173,12 @@ def answers_without_noise(kind):
     def patch(patch):
         inner = PrivateTable._answers
 
-        def answers(self, asked, ask, sigmas):
+        def answers(self, asked, ask, sigmas, **how):
             if asked != kind:
-                return inner(self, asked, ask, sigmas)
+                return inner(self, asked, ask, sigmas, **how)
             with pytest.MonkeyPatch.context() as quiet:
                 quiet.setattr(table_module, "discrete_gaussian", lambda shape, sigma: np.zeros(shape, dtype=np.int64))
-                return inner(self, asked, ask, sigmas)
+                return inner(self, asked, ask, sigmas, **how)
 
         patch.setattr(PrivateTable, "_answers", answers)
 

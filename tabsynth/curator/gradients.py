@@ -133,7 +133,9 @@ class GradientStream:
             return flat(other._summed(units))
 
         exact, noisy = flat(sums), flat([r.double().cpu().numpy() for r in released])
-        return Event("gradient", ask, exact, noisy, np.full(len(exact), self._multiplier * self._clip), batch, self._rate)
+        return Event(
+            "gradient", ask, exact, noisy, np.full(len(exact), self._multiplier * self._clip), batch=batch, rate=self._rate
+        )
 
     def _batch(self) -> np.ndarray:
         """The units of one Poisson sample: each by a coin of its own, never twice."""

@@ -9,7 +9,7 @@ from tabsynth.report.claims import available, claims, threats, why_missing
 from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_words
 from tabsynth.report.page import check_format, is_number, percent, render
 
-_SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema",
+_SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema", "audit.engine",
           *attacks.SHOWN)  # fmt: skip
 _HEATMAP_COLUMNS = 60
 
@@ -62,6 +62,7 @@ def report(data: dict[str, Any]) -> str:
         available=available,
         why_missing=why_missing,
         by_column=_by_column,
+        audit=findings.get("audit.engine"),
     )
 
 

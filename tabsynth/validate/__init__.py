@@ -10,6 +10,7 @@ from tabsynth.access import Progress, silent
 from tabsynth.errors import SchemaError
 from tabsynth.schema import Schema
 from tabsynth.validate import attacks, expectations, fidelity, utility
+from tabsynth.validate.audit import measured
 from tabsynth.validate.check import Check, Evidence, Finding
 
 CHECKS: dict[str, Check] = {
@@ -46,7 +47,7 @@ def evaluate(
     seed : int
         Of every random choice; the same seed gives the same findings.
     card : dict, optional
-        The release's card, which tells attackers what was measured.
+        The release's card, which tells attackers what was measured, and whose engine's audit is quoted.
     progress : callable, optional
         Told what is done next and which fraction is behind us.
 
@@ -66,14 +67,14 @@ def evaluate(
         if tuple(table.columns) != schema.names:
             raise SchemaError(f"the {name} table does not have the schema's columns in the schema's order; conform it first.")
     target = schema.to_predict(target)
-    measured = attacks.focal.cliques_of(card, schema)
-    evidence = Evidence(schema, train, holdout, synthetic, target, seed, measured=measured)
+    cliques = attacks.focal.cliques_of(card, schema)
+    evidence = Evidence(schema, train, holdout, synthetic, target, seed, measured=cliques)
     findings = []
     for done, (label, check) in enumerate(CHECKS.items()):
         progress(label, done / len(CHECKS))
         findings += check(evidence)
     progress("done", 1.0)
-    return [finding.plain() for finding in findings]
+    return [finding.plain() for finding in (*findings, *measured.audited(card))]
 
 
 __all__ = ["CHECKS", "Evidence", "Finding", "evaluate"]

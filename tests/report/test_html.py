@@ -19,7 +19,7 @@ from . import sample
 from .conftest import PAGES
 
 SECTIONS = ["verdict", "released", "guarantee", "threats", "controls", "copies", "membership", "worst", "attribute", "singling_out",
-            "linkability", "fidelity", "utility", "expectations", "limitations", "reproduction", "signoff"]  # fmt: skip
+            "linkability", "audit", "fidelity", "utility", "expectations", "limitations", "reproduction", "signoff"]  # fmt: skip
 CARD_SECTIONS = ["what", "guarantee", "how", "columns", "uses", "limits", "verify"]
 
 

@@ -4,8 +4,3 @@ Four layers, the cheapest first: another accountant adds up the ledger; nothing 
 likelihood ratios of what the curator answered, stage by stage and together; and an attack that sees synthetic rows only. Noise is tested
 beside them.
 """
-
-from tabsynth.validate.audit.engines import ENGINES
-from tabsynth.validate.audit.run import DELTA, TIERS, audit
-
-__all__ = ["DELTA", "ENGINES", "TIERS", "audit"]

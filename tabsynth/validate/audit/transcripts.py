@@ -112,8 +112,11 @@ class _Ear:
             if event.noisy.dtype.kind != "i":
                 self._complain(f"{event.kind}: an answer is no whole number, so its low bits may tell more than its noise hides")
             without, having = (event.ask(source) for source in self._sources)
+            held = (without > 0) & (having > 0) if event.kind == "labels" else np.ones(len(without), dtype=bool)
+            if (event.noisy[~held] > event.least).any():
+                self._complain("labels: a label that one unit alone has was shown")
             off, apart = (event.noisy - without) / event.sigma, (having - without) / event.sigma
-            score, moved = float(off @ apart - apart @ apart / 2), float(np.sqrt(apart @ apart))
+            score, moved = float(off[held] @ apart[held] - apart[held] @ apart[held] / 2), float(np.sqrt(apart @ apart))
             allowed = self._paid(event)
         self._scores[event.kind] += score
         self._noise[event.kind].append(self._residuals(event))
