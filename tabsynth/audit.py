@@ -8,6 +8,7 @@ from typing import Any
 from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
 from tabsynth.errors import OptionError
+from tabsynth.release import check_seed
 
 FORMAT, VERSION = "tabsynth.audit", 1
 
@@ -26,7 +27,8 @@ def audit(
     Parameters
     ----------
     engines : sequence of str, or str with commas, optional
-        Names of models, ``probe`` (asks the curator all there is to ask) and ``probe with gradients``; all of them by default.
+        Names of models, ``probe`` (asks the curator all there is to ask) and ``probe with gradients``; by default all whose extras are
+        installed.
     tier : str
         ``commit`` (a minute or so an engine), ``nightly`` (some minutes), ``release`` (hours): more fits make tighter bounds.
     epsilon : float
@@ -50,11 +52,11 @@ def audit(
     from joblib import Parallel, delayed
 
     from tabsynth.curator.ledger import Budget
-    from tabsynth.validate.audit.engines import ENGINES
+    from tabsynth.validate.audit.engines import ENGINES, engine, installed
     from tabsynth.validate.audit.run import DELTA, TIERS
     from tabsynth.validate.audit.run import audit as run
 
-    asked = ENGINES if engines is None else [n.strip() for n in (engines.split(",") if isinstance(engines, str) else engines)]
+    asked = installed() if engines is None else [n.strip() for n in (engines.split(",") if isinstance(engines, str) else engines)]
     if unknown := [name for name in asked if name not in ENGINES] or (["nothing"] if not asked else []):
         raise OptionError(f"engines names {', '.join(map(repr, unknown))}; allowed are {', '.join(ENGINES)}.")
     if tier not in TIERS:
@@ -62,6 +64,9 @@ def audit(
     if not (isinstance(workers, int) and workers >= 1):
         raise OptionError(f"workers is {workers!r}; give a whole number from 1.")
     Budget(epsilon, DELTA)
+    check_seed(seed)
+    for name in asked:
+        engine(name)
 
     def told(i: int) -> Progress:
         """Processes of their own tell nothing until an engine is done."""

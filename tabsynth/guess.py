@@ -69,12 +69,15 @@ def _tallies(table: ibis.Table) -> dict[str, Counter]:
 
 def _fits(raw: ibis.Column) -> dict[str, ibis.Column]:
     """Which values are there, and which of them can be read as which kind; only the kinds that its storage type can hold."""
+    import ibis
+
     kind, value, when = raw.type(), number(raw), moment(raw)
+    small = ibis.ifelse(value.abs() < EXACT, value, None)
+    whole = small == small.floor()
     text = raw.cast("string").strip().lower()
     if kind.is_boolean():
         return {"known": raw.notnull(), "boolean": raw.notnull()}
     if kind.is_numeric():
-        whole = (value == value.floor()) & (value.abs() < EXACT)
         bits = {} if kind.is_floating() else {"boolean": raw.isin((0, 1))}
         return {"known": value.notnull(), "float": value.notnull(), "integer": whole} | bits
     known, dates = raw.notnull(), {"datetime": when.notnull(), "date": when == when.truncate("D")}
@@ -85,7 +88,7 @@ def _fits(raw: ibis.Column) -> dict[str, ibis.Column]:
     return {
         "known": known,
         "float": numbers,
-        "integer": numbers & (value == value.floor()) & (value.abs() < EXACT),
+        "integer": numbers & whole,
         "boolean": text.isin(TRUE + FALSE),
     } | dates
 

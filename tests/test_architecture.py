@@ -32,7 +32,7 @@ ALLOWED = {
     "guess": {"conform", "errors", "schema", "tables"},
     "attack": {"access", "conform", "errors", "guess", "pipeline", "release", "report", "schema", "shadow", "tables", "validate"},
     "shadow": {"access", "card", "errors", "fit", "models", "pipeline", "release", "schema", "validate"},
-    "audit": {"access", "card", "curator.ledger", "errors", "validate.audit"},
+    "audit": {"access", "card", "curator.ledger", "errors", "release", "validate.audit"},
     "demo_data": {"errors"},
     "demo": {"access", "demo_data", "pipeline", "schema"},
     "cli": {

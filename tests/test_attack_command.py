@@ -219,6 +219,8 @@ def test_names_of_attacks():
         (["1", "two"], "categorical"),
         ([None, None], "categorical"),
         ([1.0, np.nan], "integer"),
+        ([1.0, np.inf], "float"),
+        (["1", "inf"], "float"),
         ([True, False], "boolean"),
         (pd.to_datetime(["2020-01-31", "2020-02-01"]), "date"),
     ],

@@ -14,7 +14,7 @@ from tabsynth.errors import OptionError
 from tabsynth.fit import fit_with
 from tabsynth.validate.audit import likelihood, neighbours
 from tabsynth.validate.audit.differences import _apart
-from tabsynth.validate.audit.engines import engine
+from tabsynth.validate.audit.engines import engine, installed
 from tabsynth.validate.audit.likelihood import Claim, bound, ideal
 from tabsynth.validate.audit.noise import residuals, sampling
 from tabsynth.verify import verify
@@ -167,6 +167,14 @@ def test_batches_are_tested_on_both_sides():
     assert any("evenly" in w for w in sampling(one_batch_size, 0.2))
 
 
+def test_what_is_not_installed_is_left_out_or_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("tabsynth.validate.audit.engines.find_spec", lambda name: None)
+    assert installed() == ("probe", "independent", "mst", "aim", "copula")
+    with pytest.raises(OptionError, match=r"needs opacus; install it with pip install 'tabsynth\[ctgan\]'"):
+        audit("probe with gradients")
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -175,6 +183,7 @@ def test_batches_are_tested_on_both_sides():
         ({"tier": "daily"}, "commit, nightly, release"),
         ({"workers": 0}, "whole number"),
         ({"epsilon": -1}, "epsilon is -1"),
+        ({"seed": -1}, "seed is -1"),
     ],
 )
 def test_bad_input(asked, said):
