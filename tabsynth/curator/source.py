@@ -108,7 +108,8 @@ class Source:
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Codes of all rows, shape (columns, rows), and each row's unit, numbered from 0."""
-        codes = np.concatenate(self._codes, axis=1)
+        nobody = np.empty((len(self._domain), 0), dtype=np.uint8)
+        codes = np.concatenate([nobody, *self._codes], axis=1)
         return codes, np.concatenate(self._units) if self._units else np.arange(codes.shape[1])
 
     def counts(self, cliques: Sequence[Attrs]) -> list[np.ndarray]:

@@ -51,6 +51,11 @@ def test_a_broken_product_is_found_out(number):
     assert hunt(MUTATIONS[number])["layers"]
 
 
+def test_a_table_of_nobody_is_fitted_like_any_other():
+    """The audit found that it was not: gradients over no unit at all raised."""
+    assert alarms(Mutation("nothing", lambda patch: None, "probe with gradients", neighbours.only_unit(), 6, fits=4)) == []
+
+
 def test_the_product_as_it_is_raises_no_alarm_there():
     assert alarms(Mutation("nothing", lambda patch: None, "independent", fits=20)) == []
 

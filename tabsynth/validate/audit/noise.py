@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-LEVEL = 1e-3
+LEVEL = 1e-4
 """Chance that sound noise is called wrong, over all stages and tests together."""
 
 

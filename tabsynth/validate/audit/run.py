@@ -129,7 +129,7 @@ def judge(pair: Pair, heard: Sequence[Transcripts], budget: Budget, result: dict
             alarms.append(f"likelihood: {stage} shows mu {found.mu:.3g} at least, {claim.most(found.fpr):.3g} was paid for")
     tests, wrong = residuals({stage: [*heard[0].residuals[stage], *heard[1].residuals[stage]] for stage in heard[0].residuals})
     for world in heard:
-        wrong += sampling(world.batches, world.streams[0][0]) if world.batches else []
+        wrong += sampling(world.batches, world.streams[0][0]) if world.batches and world.batches[0].size else []
     seen = blackbox(heard[0].samples, heard[1].samples, budget.delta)
     if seen["surely"] > pair.factor * budget.epsilon:
         alarms.append(f"black box: synthetic rows show epsilon {seen['surely']:.3g} at least, {budget.epsilon:g} is claimed")

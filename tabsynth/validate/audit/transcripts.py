@@ -158,7 +158,7 @@ class _Ear:
 
     def _step(self, event: Event) -> tuple[float, float]:
         """Log likelihood ratio of a gradient step for somebody who knows which others were in the batch."""
-        self._batches.append(np.isin(np.arange(self._sources[self._world].rows()[1].max() + 1), event.batch))
+        self._batches.append(np.isin(np.arange(self._sources[self._world].rows()[1].max(initial=-1) + 1), event.batch))
         if len(np.unique(event.batch)) < len(event.batch):
             self._complain("gradient: a unit was in a batch more than once")
         if event.batch.max(initial=0) >= self._batches[-1].size:
@@ -166,7 +166,7 @@ class _Ear:
             return 0.0, 0.0
         shifts, here = [], np.zeros_like(event.exact)
         for world, source in enumerate(self._sources):
-            canary = source.rows()[1].max()
+            canary = source.rows()[1].max(initial=-1)
             there = world == 1 or self._pair.relation == "replace"
             shifts.append(event.ask(source, np.array([canary])) if there else np.zeros_like(event.exact))
             if world == self._world:
