@@ -19,7 +19,6 @@ import numpy as np
 
 from tabsynth.access import Synthesizer
 from tabsynth.curator.ledger import Budget
-from tabsynth.errors import TabsynthError
 from tabsynth.fit import fit_with
 from tabsynth.release import Release
 from tabsynth.validate.audit.neighbours import Pair
@@ -60,8 +59,8 @@ def shown(algorithm: Synthesizer, table: Any, pair: Pair, budget: Budget, seed: 
         try:
             release = fit_with(algorithm, table, pair.schema, budget, seed=seed, progress=lambda what, _done: steps.append(what))
             features = _of_release(release, Path(folder) / "model")
-        except TabsynthError as error:
-            features = {"exception": str(error)}
+        except Exception as error:
+            features = {"exception": f"{type(error).__name__}: {error}"}
     return features | {"warnings": " ".join(sorted(str(w.message) for w in told)), "steps": len(steps)}
 
 

@@ -161,7 +161,7 @@ class _Ear:
         self._batches.append(np.isin(np.arange(self._sources[self._world].rows()[1].max(initial=-1) + 1), event.batch))
         if len(np.unique(event.batch)) < len(event.batch):
             self._complain("gradient: a unit was in a batch more than once")
-        if event.batch.max(initial=0) >= self._batches[-1].size:
+        if event.batch.max(initial=-1) >= self._batches[-1].size:
             self._complain("gradient: the batch holds others than the units")
             return 0.0, 0.0
         shifts, here = [], np.zeros_like(event.exact)
