@@ -47,6 +47,7 @@ ALLOWED = {
         "fit",
         "pipeline",
         "release",
+        "report",
         "tables",
         "verify",
     },

@@ -37,6 +37,7 @@ for _command in (
     making.fit,
     making.sample,
     judging.evaluate,
+    judging.report,
     judging.attack,
     judging.audit,
     schemas.schema,

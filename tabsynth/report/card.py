@@ -6,6 +6,7 @@ from typing import Any
 
 from tabsynth.report import figures
 from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_words
+from tabsynth.report.odds import odds
 from tabsynth.report.page import check_format, render
 
 
@@ -30,6 +31,7 @@ def card(data: dict[str, Any]) -> str:
         calm=is_private(data),
         unit=unit_words((data.get("guarantee") or {}).get("unit")),
         ceilings=ceilings(data),
+        odds=odds(data),
         shares=charge_shares(data),
         purchases=purchases(data),
         figures=figures,

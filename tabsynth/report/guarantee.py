@@ -10,6 +10,8 @@ from tabsynth.report.page import is_number
 
 RATES = (0.001, 0.01, 0.1)
 _NORMAL = NormalDist()
+_LARGEST = 700.0
+"""Beyond this, exp(epsilon) is no float; any rate that matters has reached 1 long before."""
 
 
 def gaussian_tpr(mu: float, fpr: float) -> float:
@@ -34,7 +36,27 @@ def highest_tpr(card: dict[str, Any] | None, fpr: float) -> float | None:
         failure = ((card or {}).get("ledger") or {}).get("failure_delta") or 0.0
         return min(1.0, gaussian_tpr(mu, fpr) + failure)
     if is_number(epsilon) and is_number(delta):
-        return min(1.0, math.exp(epsilon) * fpr + delta, 1.0 - math.exp(-epsilon) * (1.0 - delta - fpr))
+        return min(1.0, math.exp(min(epsilon, _LARGEST)) * fpr + delta, 1.0 - math.exp(-epsilon) * (1.0 - delta - fpr))
+    return None
+
+
+def highest_advantage(card: dict[str, Any] | None) -> float | None:
+    """Highest true-positive rate less false-positive rate that the card's guarantee allows, or None without a guarantee.
+
+    The total variation distance of the two worlds, with and without the unit: 2 Phi(mu / 2) - 1 for a mu-Gaussian-DP release (Dong, Roth
+    and Su 2022, at the fixed point of definition 2.6), to which a failing discovery step is added; else, from epsilon and delta alone,
+    (exp(epsilon) - 1 + 2 delta) / (exp(epsilon) + 1) (Kairouz, Oh and Viswanath 2015, theorem 2.1, at the corner of its region).
+    """
+    given = (card or {}).get("guarantee") or {}
+    epsilon, delta, mu = (given.get(name) for name in ("epsilon", "delta", "mu"))
+    if not given.get("private"):
+        return None
+    if is_number(mu):
+        failure = ((card or {}).get("ledger") or {}).get("failure_delta") or 0.0
+        return min(1.0, math.erf(mu / math.sqrt(8.0)) + failure)
+    if is_number(epsilon) and is_number(delta):
+        pure = math.tanh(epsilon / 2.0)
+        return pure + delta * (1.0 - pure)
     return None
 
 

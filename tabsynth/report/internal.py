@@ -7,6 +7,7 @@ from typing import Any
 from tabsynth.report import attacks, figures
 from tabsynth.report.claims import available, claims, threats, why_missing
 from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_words
+from tabsynth.report.odds import odds
 from tabsynth.report.page import check_format, is_number, percent, render
 
 _SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema", "audit.engine",
@@ -46,6 +47,7 @@ def report(data: dict[str, Any]) -> str:
         what=what,
         threats=threats(findings),
         ceilings=ceilings(card),
+        odds=odds(card),
         shares=charge_shares(card),
         purchases=purchases(card),
         **membership,

@@ -1,0 +1,173 @@
+"""`tabsynth report`: a page from its JSON alone, or one sentence."""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tabsynth import cli
+from tabsynth.pipeline import write_report
+from tabsynth.release import write_json
+from tabsynth.report import card
+
+from . import sample
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run `tabsynth report` in this process: exit code, standard output, standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tabsynth", "report", *map(str, arguments)])
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        seen = capsys.readouterr()
+        return stop.value.code, seen.out, seen.err
+
+    return call
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """The files of the sample, written as a release writes them."""
+    folder = tmp_path / "release"
+    folder.mkdir()
+    write_report(folder, sample.report())
+    write_json(folder / "card.json", sample.card())
+    (folder / "card.html").write_text(card(sample.card()), encoding="utf-8")
+    return folder
+
+
+PAIRS = [("report.internal.json", "report.internal.html"), ("card.json", "card.html")]
+
+
+@pytest.mark.parametrize(("source", "page"), PAIRS)
+def test_a_release_is_redrawn_byte_for_byte(released, run, tmp_path, source, page):
+    code, out, err = run("--from", released[0] / source, "--out", tmp_path / "new" / "place")
+    assert (code, err) == (0, "")
+    assert out.strip().endswith(f"{tmp_path}/new/place/{page}")
+    assert ("not private" in out) == (source != "card.json")
+    assert [p.name for p in (tmp_path / "new/place").iterdir()] == [page]
+    assert (tmp_path / "new/place" / page).read_bytes() == (released[0] / page).read_bytes()
+
+
+@pytest.mark.parametrize(("source", "page"), PAIRS)
+def test_into_a_file_of_any_name(written, run, tmp_path, source, page):
+    (written / "elsewhere.json").write_bytes((written / source).read_bytes())
+    code, out, _ = run("--from", written / "elsewhere.json", "--out", tmp_path / "mine.html", "--json")
+    assert code == 0
+    assert json.loads(out)["out"] == str(tmp_path / "mine.html")
+    assert (tmp_path / "mine.html").read_bytes() == (written / page).read_bytes()
+
+
+def test_into_a_folder_that_exists_and_quietly(written, run, tmp_path):
+    (tmp_path / "there.html").mkdir()
+    assert run("--from", written / "card.json", "--out", tmp_path / "there.html", "--quiet") == (0, "", "")
+    assert [p.name for p in (tmp_path / "there.html").iterdir()] == ["card.html"]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        sample.minimal,
+        lambda: sample.report() | {"card": None},
+        lambda: sample.report() | {"card": sample.not_private_card()},
+        lambda: sample.report() | {"findings": [sample.minimal()["findings"][0] | {"check": "utility", "value": None}]},
+    ],
+)
+def test_every_kind_of_report(run, tmp_path, draw):
+    write_report(tmp_path, draw())
+    assert run("--from", tmp_path / "report.internal.json", "--out", tmp_path / "again.html")[0] == 0
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "report.internal.html").read_bytes()
+
+
+REPORTS: dict[str, tuple[Callable[[dict], object], str]] = {
+    "other version": (lambda d: d.update(version=2), "has version 2; this tabsynth reads version 1"),
+    "other format": (
+        lambda d: d.update(format="tabsynth.attack"),
+        "has the format 'tabsynth.attack'; give the report.internal.json",
+    ),
+    "no format": (lambda d: d.pop("format"), "has the format None"),
+    "a format that is no text": (lambda d: d.update(format={"a": 1}), "has the format {'a': 1}"),
+    "called private": (lambda d: d.update(private=True), '$.private: breaks the rule "const"'),
+    "no findings": (lambda d: d.pop("findings"), "$: 'findings' is a required property"),
+    "an entry too many": (lambda d: d.update(score=97), "('score' was unexpected)"),
+    "a text for a number": (lambda d: d["findings"][0].update(value="secret"), "$.findings[0].value: breaks the rule"),
+    "a broken card inside": (lambda d: d["card"]["ledger"].pop("charges"), "$.card.ledger: 'charges' is a required property"),
+}
+
+
+@pytest.mark.parametrize("what", REPORTS)
+def test_a_document_that_does_not_conform_is_named(written, run, tmp_path, what):
+    document = copy.deepcopy(sample.report())
+    REPORTS[what][0](document)
+    (written / "report.internal.json").write_text(json.dumps(document))
+    _refused(run("--from", written / "report.internal.json", "--out", tmp_path / "new"), REPORTS[what][1], tmp_path / "new")
+
+
+def test_a_card_that_does_not_conform_is_named(written, run, tmp_path):
+    (written / "card.json").write_text(json.dumps(sample.card() | {"guarantee": sample.card()["guarantee"] | {"private": False}}))
+    _refused(
+        run("--from", written / "card.json", "--out", tmp_path / "new"), "$.guarantee.epsilon: breaks the rule", tmp_path / "new"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x80\x04", b"{" * 5, b"[" * 100_000, b'{"format": "tabsynth.card"'])
+def test_what_is_not_json_is_refused(run, tmp_path, content):
+    (tmp_path / "x.json").write_bytes(content)
+    _refused(run("--from", tmp_path / "x.json", "--out", tmp_path / "new"), "cannot be read as JSON", tmp_path / "new")
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "3", '"tabsynth.card"'])
+def test_json_of_something_else_is_refused(run, tmp_path, content):
+    (tmp_path / "x.json").write_text(content)
+    _refused(run("--from", tmp_path / "x.json", "--out", tmp_path / "new"), "has the format None", tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "says"),
+    [
+        ("gone.json", "new", "there is no file"),
+        (".", "new", "there is no file"),
+        ("card.json", "card.html", "card.html already exists; name a new file or another folder"),
+        ("card.json", ".", "card.html already exists"),
+        ("report.internal.json", "report.internal.html", "already exists"),
+        ("card.json", "card.json", "lies in a file"),
+        ("card.json", "/sys/x.html", "no permission to read or write"),
+    ],
+)
+def test_bad_places_are_refused_and_nothing_is_replaced(written, run, source, out, says):
+    before = {p: p.read_bytes() for p in written.iterdir()}
+    _refused(run("--from", written / source, "--out", written / out), says, written / "new")
+    assert {p: p.read_bytes() for p in written.iterdir()} == before
+
+
+def test_text_that_no_file_can_hold_is_replaced(written, run, tmp_path):
+    (written / "card.json").write_text(json.dumps(sample.card() | {"noise": "\ud800"}))
+    assert run("--from", written / "card.json", "--out", tmp_path / "new.html")[0] == 0
+    assert (tmp_path / "new.html").read_text(encoding="utf-8")
+
+
+def test_it_explains_itself(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(word in out for word in ("--from", "report.internal.json", "card.json", "--out", "byte for byte"))
+    assert run()[0] == 2
+
+
+def _refused(answer: tuple[int, str, str], says: str, place: Path) -> None:
+    code, out, err = answer
+    assert (code, out) == (2, "")
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+    assert "secret" not in err
+    assert not place.exists()
