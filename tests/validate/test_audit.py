@@ -47,7 +47,7 @@ def test_every_commit_is_audited(repo):
 
 @pytest.mark.parametrize("number", ["M01", "M05", "M06", "M14", "M22", "M26", "M27"])
 def test_a_broken_product_is_found_out(number):
-    """One for each layer and kind of noise; the others: ``tests/slow/test_audit.py``."""
+    """One for each layer and kind of noise; the others: ``tests/slow/test_known_bugs.py``."""
     assert hunt(MUTATIONS[number])["layers"]
 
 
