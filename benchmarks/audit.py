@@ -37,7 +37,10 @@ def main() -> None:
         print(number, mutation.what, ", ".join(found["layers"]) or "NOT NOTICED", f"{found['seconds']} s", flush=True)
     keep("audit", document)
     if arguments.publish:
-        FILE.write_text(json.dumps(json.loads((RESULTS / "audit.json").read_text(encoding="utf-8"))) + "\n", encoding="utf-8")
+        kept = json.loads((RESULTS / "audit.json").read_text(encoding="utf-8"))
+        for engine in kept["engines"]:
+            engine["stages"] = [stage for stage in engine["stages"] if stage["pair"] == engine["total"]["pair"]]
+        FILE.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

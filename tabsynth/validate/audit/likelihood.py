@@ -19,7 +19,7 @@ from tabsynth.curator.ledger import epsilon_of
 from tabsynth.curator.sampled import Stream
 from tabsynth.validate.intervals import clopper_pearson
 
-ERROR = 0.01
+ERROR = 0.001
 """Chance that a sound stage is found to break its claim."""
 CONFIDENCE = 0.05
 """Chance that a bound printed as such is above the truth."""
