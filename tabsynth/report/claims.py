@@ -112,10 +112,10 @@ def _audit(finding: dict[str, Any] | None) -> list[Claim]:
     d = finding["details"]
     said = f"{number(len(d['alarms']))} findings contradict the claim." if d["alarms"] else "Nothing contradicted the claim."
     text = (
-        f"Attacked on made-up tables at a claimed epsilon of {short(d['epsilon'])}, the engine {d['engine']} was proven to leak "
-        f"{number(finding['value'])} at least; {number(finding['reference'])} is what a perfect implementation shows. {said}"
+        f"Of a claimed epsilon of {short(d['epsilon'])}, an attack on the engine {d['engine']} and made-up tables proved "
+        f"{number(finding['value'], 2)}, where a perfect implementation shows {number(finding['reference'], 2)}. {said}"
     )
-    return [Claim("The engine keeps its guarantee", _verdict(finding), text, "audit")]
+    return [Claim("The engine withstands its audit", _verdict(finding), text, "audit")]
 
 
 def _replication(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, claims, threats
 from tabsynth.report.guarantee import ceilings, charge_shares, highest_tpr, is_private
+from tabsynth.validate.audit import measured
 
 from . import sample
 
@@ -204,3 +207,18 @@ def test_the_picture_of_the_ledger_adds_up_to_what_was_spent():
     assert len(shares) == 12
     assert sum(share for _, share in shares) == pytest.approx(1.0)
     assert shares[-1][0] == "6 smaller charges together"
+
+
+@pytest.mark.parametrize(
+    ("alarms", "verdict", "said"),
+    [([], "PASS", "Nothing contradicted"), (["ledger: overspent"], "FAIL", "1 findings contradict")],
+)
+def test_the_audit_of_the_engine_is_a_claim_where_there_is_one(alarms, verdict, said, monkeypatch):
+    assert "The engine withstands its audit" not in [claim.title for claim in claims({}, None, "rows")]
+    known = {**measured.results(), "engines": [each | {"alarms": alarms} for each in measured.results()["engines"]]}
+    monkeypatch.setattr(measured, "results", lambda: known)
+    (finding,) = measured.audited({"model": {"name": "aim"}})
+    found = {claim.title: claim for claim in claims({"audit.engine": dataclasses.asdict(finding)}, None, "rows")}
+    assert found["The engine withstands its audit"].verdict == verdict
+    assert said in found["The engine withstands its audit"].sentence
+    assert measured.audited({"model": {"name": "another"}}) == measured.audited(None) == []
