@@ -3,6 +3,7 @@
 Real tables are looked for beside the checkout; tests that need them skip where they are absent.
 """
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabsynth import Schema
+from tabsynth import Schema, cli
 from tabsynth.codec import Codec, public_coder
 
 REPO = Path(__file__).parents[1]
@@ -24,6 +25,23 @@ def real_data(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"needs {'/'.join(parts)}")
     return path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command line in this process: exit code, standard output, standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tabsynth", *map(str, arguments)])
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        seen = capsys.readouterr()
+        return stop.value.code, seen.out, seen.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -14,25 +14,8 @@ import pytest
 from conftest import toy_rows
 
 import tabsynth
-from tabsynth import Release, cli
+from tabsynth import Release
 from tabsynth.conform import read
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command line in this process: exit code, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tabsynth", *map(str, arguments)])
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        seen = capsys.readouterr()
-        return stop.value.code, seen.out, seen.err
-
-    return call
 
 
 def test_help_is_instant():

@@ -5,8 +5,6 @@ The release is of 60 rows and the model is the quickest; what such attacks find 
 
 import json
 import pickle
-import signal
-import sys
 from functools import partial
 
 import pandas as pd
@@ -16,7 +14,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 import tabsynth
-from tabsynth import cli, shadow
+from tabsynth import shadow
 from tabsynth.attack import summary
 from tabsynth.errors import InputError, OptionError
 from tabsynth.release import write_json
@@ -72,23 +70,6 @@ def folder(tmp_path_factory, schema, release):
     (out / "taken").mkdir()
     (out / "taken/notes.txt").write_text("mine")
     return out
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command line in this process: exit code, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tabsynth", *map(str, arguments)])
-        before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        seen = capsys.readouterr()
-        return stop.value.code, seen.out, seen.err
-
-    return call
 
 
 def line(folder, **options):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tabsynth import cli
 from tabsynth.pipeline import write_report
 from tabsynth.release import write_json
 from tabsynth.report import card
@@ -20,20 +17,9 @@ from . import sample
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(run):
     """Run `tabsynth report` in this process: exit code, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tabsynth", "report", *map(str, arguments)])
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        seen = capsys.readouterr()
-        return stop.value.code, seen.out, seen.err
-
-    return call
+    return lambda *arguments: run("report", *arguments)
 
 
 @pytest.fixture
