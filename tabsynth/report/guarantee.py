@@ -28,12 +28,8 @@ def highest_tpr(card: dict[str, Any] | None, fpr: float) -> float | None:
     With the exact mu of the ledger where there is one, else from epsilon and delta alone (Kairouz, Oh and Viswanath 2015,
     theorem 2.1). The probability that a discovery step fails is added.
     """
-    given = (card or {}).get("guarantee") or {}
-    epsilon, delta, mu = (given.get(name) for name in ("epsilon", "delta", "mu"))
-    if not given.get("private"):
-        return None
+    epsilon, delta, mu, failure = _claimed(card)
     if is_number(mu):
-        failure = ((card or {}).get("ledger") or {}).get("failure_delta") or 0.0
         return min(1.0, gaussian_tpr(mu, fpr) + failure)
     if is_number(epsilon) and is_number(delta):
         return min(1.0, math.exp(min(epsilon, _LARGEST)) * fpr + delta, 1.0 - math.exp(-epsilon) * (1.0 - delta - fpr))
@@ -47,17 +43,20 @@ def highest_advantage(card: dict[str, Any] | None) -> float | None:
     and Su 2022, at the fixed point of definition 2.6), to which a failing discovery step is added; else, from epsilon and delta alone,
     (exp(epsilon) - 1 + 2 delta) / (exp(epsilon) + 1) (Kairouz, Oh and Viswanath 2015, theorem 2.1, at the corner of its region).
     """
-    given = (card or {}).get("guarantee") or {}
-    epsilon, delta, mu = (given.get(name) for name in ("epsilon", "delta", "mu"))
-    if not given.get("private"):
-        return None
+    epsilon, delta, mu, failure = _claimed(card)
     if is_number(mu):
-        failure = ((card or {}).get("ledger") or {}).get("failure_delta") or 0.0
         return min(1.0, math.erf(mu / math.sqrt(8.0)) + failure)
     if is_number(epsilon) and is_number(delta):
         pure = math.tanh(epsilon / 2.0)
         return pure + delta * (1.0 - pure)
     return None
+
+
+def _claimed(card: dict[str, Any] | None) -> tuple[Any, Any, Any, float]:
+    """The card's epsilon, delta and mu, None without a guarantee, and the probability that a discovery step fails."""
+    given = (card or {}).get("guarantee") or {}
+    epsilon, delta, mu = (given.get(name) if given.get("private") else None for name in ("epsilon", "delta", "mu"))
+    return epsilon, delta, mu, ((card or {}).get("ledger") or {}).get("failure_delta") or 0.0
 
 
 def ceilings(card: dict[str, Any] | None) -> list[tuple[float, float]]:

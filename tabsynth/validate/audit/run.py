@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tabsynth.access import Progress, Synthesizer, silent
+from tabsynth.access import Progress, silent
 from tabsynth.curator.ledger import Budget, epsilon_of
 from tabsynth.fit import FAILURE_SHARE, fit_with
 from tabsynth.validate.audit import neighbours
@@ -108,7 +108,8 @@ def audit(
     progress(f"{name}: what is not noise", len(pairs) / (len(pairs) + 1))
     for pair in todo.shown:
         result["alarms"] += [f"differences: {found}" for found in differences(algorithm, pair, budget, fits=todo.fits, seed=seed)]
-    result["alarms"] += [f"ledger: {found}" for found in recomputed(_card(algorithm, todo.worst, budget))]
+    card = fit_with(algorithm, todo.worst.having, todo.worst.schema, budget).card
+    result["alarms"] += [f"ledger: {found}" for found in recomputed(card)]
     return result | {"seconds": round(time.monotonic() - started, 1)}
 
 
@@ -145,7 +146,3 @@ def _claim(stage: str, heard: Transcripts, pair: Pair) -> Claim:
     rho = sum(heard.rho.values()) if stage == "total" else heard.rho.get(stage, 0.0)
     streams = heard.streams if stage in ("total", "gradient") else ()
     return Claim(rho, streams, int(pair.factor))
-
-
-def _card(algorithm: Synthesizer, pair: Pair, budget: Budget) -> dict[str, Any]:
-    return fit_with(algorithm, pair.having, pair.schema, budget).card

@@ -104,24 +104,10 @@ class _Ear:
         if event.kind == "schema":
             for source in self._sources:
                 event.ask(source)
+            self._last = [int(source.rows()[1].max(initial=-1)) for source in self._sources]
             return
-        if event.kind == "gradient":
-            score, moved = self._step(event)
-            allowed = math.inf
-        else:
-            if event.noisy.dtype.kind != "i":
-                self._complain(f"{event.kind}: an answer is no whole number, so its low bits may tell more than its noise hides")
-            without, having = (event.ask(source) for source in self._sources)
-            held = (without > 0) & (having > 0) if event.kind == "labels" else np.ones(len(without), dtype=bool)
-            if (event.noisy[~held] > event.least).any():
-                self._complain("labels: a label that one unit alone has was shown")
-            off, apart = (event.noisy - without) / event.sigma, (having - without) / event.sigma
-            score, moved = float(off[held] @ apart[held] - apart[held] @ apart[held] / 2), float(np.sqrt(apart @ apart))
-            allowed = self._paid(event)
-        self._scores[event.kind] += score
+        self._scores[event.kind] += self._step(event) if event.kind == "gradient" else self._answer(event)
         self._noise[event.kind].append(self._residuals(event))
-        if moved > self._pair.factor * allowed * (1 + ROUNDING):
-            self._complain(f"{event.kind}: one unit moves the answer by more than was paid for")
 
     def end(self) -> None:
         """The run is over."""
@@ -146,6 +132,19 @@ class _Ear:
         codes, units = self._sources[1].rows()
         return codes[:, units.argmax()]
 
+    def _answer(self, event: Event) -> float:
+        """Log likelihood ratio of noisy counts."""
+        if event.noisy.dtype.kind != "i":
+            self._complain(f"{event.kind}: an answer is no whole number, so its low bits may tell more than its noise hides")
+        without, having = (event.ask(source) for source in self._sources)
+        held = (without > 0) & (having > 0) if event.kind == "labels" else np.ones(len(without), dtype=bool)
+        if (event.noisy[~held] > event.least).any():
+            self._complain("labels: a label that one unit alone has was shown")
+        off, apart = (event.noisy - without) / event.sigma, (having - without) / event.sigma
+        if np.sqrt(apart @ apart) > self._pair.factor * self._paid(event) * (1 + ROUNDING):
+            self._complain(f"{event.kind}: one unit moves the answer by more than was paid for")
+        return float(off[held] @ apart[held] - apart[held] @ apart[held] / 2)
+
     def _paid(self, event: Event) -> float:
         """The mu that the charges since the last answer pay for; streams are not among them."""
         charges = self._table.ledger.charges[self._charges :]
@@ -156,17 +155,16 @@ class _Ear:
             self._complain(f"{event.kind}: an answer was given that nobody paid for")
         return math.sqrt(2 * rho)
 
-    def _step(self, event: Event) -> tuple[float, float]:
+    def _step(self, event: Event) -> float:
         """Log likelihood ratio of a gradient step for somebody who knows which others were in the batch."""
-        self._batches.append(np.isin(np.arange(self._sources[self._world].rows()[1].max(initial=-1) + 1), event.batch))
+        self._batches.append(np.isin(np.arange(self._last[self._world] + 1), event.batch))
         if len(np.unique(event.batch)) < len(event.batch):
             self._complain("gradient: a unit was in a batch more than once")
         if event.batch.max(initial=-1) >= self._batches[-1].size:
             self._complain("gradient: the batch holds others than the units")
-            return 0.0, 0.0
+            return 0.0
         shifts, here = [], np.zeros_like(event.exact)
-        for world, source in enumerate(self._sources):
-            canary = source.rows()[1].max(initial=-1)
+        for world, (source, canary) in enumerate(zip(self._sources, self._last, strict=True)):
             there = world == 1 or self._pair.relation == "replace"
             shifts.append(event.ask(source, np.array([canary])) if there else np.zeros_like(event.exact))
             if world == self._world:
@@ -179,7 +177,7 @@ class _Ear:
             self._complain("gradient: one unit moves the sum by more than the clipping norm")
         logs = [math.log(event.rate) + (s / scale) @ (seen / scale) - (s / scale) @ (s / scale) / 2 for s in shifts]
         rest = math.log1p(-event.rate) if event.rate < 1 else -math.inf
-        return float(np.logaddexp(logs[1], rest) - np.logaddexp(logs[0], rest)), 0.0
+        return float(np.logaddexp(logs[1], rest) - np.logaddexp(logs[0], rest))
 
     def _residuals(self, event: Event) -> np.ndarray:
         """Noise in units of its claimed standard deviation; whole numbers are spread evenly over one row, which adds 1 / 12 to the variance."""
