@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from tabsynth.cli import judging, making, schemas
+from tabsynth.cli import judging, making, reporting, schemas
 from tabsynth.errors import TabsynthError
 from tabsynth.tables import undo
 
@@ -37,7 +37,7 @@ for _command in (
     making.fit,
     making.sample,
     judging.evaluate,
-    judging.report,
+    reporting.report,
     judging.attack,
     judging.audit,
     schemas.schema,
