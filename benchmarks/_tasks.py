@@ -50,7 +50,8 @@ def select(schema: Path, columns: list[str], target: str | None, out: Path) -> P
         "columns": {name: document["columns"][name] for name in columns},
         "unit": {"key": None, "max_rows": 1},
     }
-    document = {k: v for k, v in document.items() if k not in ("rules", "target")} | ({"target": target} if target else {})
+    document = {k: v for k, v in document.items() if k not in ("rules", "target", "protected")}
+    document |= {"target": target} if target else {}
     out.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return out
 

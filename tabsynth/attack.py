@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tabsynth.access import Progress, silent
 from tabsynth.errors import DataError, OptionError, SchemaError
-from tabsynth.pipeline import internal, part
+from tabsynth.pipeline import internal, known_policy, part
+from tabsynth.policy import Policy
 from tabsynth.release import check_seed
 from tabsynth.schema import Schema
 from tabsynth.shadow import Plan, checked, plan, same_schema
@@ -45,6 +46,7 @@ def attack(
     keep: str | Path | None = None,
     workers: int = 1,
     seed: int = 0,
+    policy: Policy | str | Path = "default",
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """What attackers learn from a synthetic table about the rows it was made from, as plain data. NOT private.
@@ -79,6 +81,8 @@ def attack(
         Processes for the fits.
     seed : int
         Of every random choice.
+    policy : Policy, name or path of a YAML file
+        Thresholds of the verdicts.
     progress : callable, optional
 
     Returns
@@ -98,6 +102,7 @@ def attack(
 
     started = time.monotonic()
     check_seed(seed)
+    policy = known_policy(policy)
     only, asked = _names(attacks), plan(card, shadows=shadows, targets=targets, runs=runs, keep=keep, workers=workers)
     tables = {"members": members, "non_members": non_members, "synthetic": synthetic}
     tables |= {} if reference is None else {"reference": reference}
@@ -107,7 +112,7 @@ def attack(
     frames = {name: read(table, read_as) for name, table in (tables | further).items()}
     _check_sizes(frames, read_as)
     real = {"train": frames["members"], "holdout": frames["non_members"], "reference": frames.get("reference")}
-    evidence = Evidence(read_as, synthetic=frames["synthetic"], seed=seed, measured=asked.measured, **real)
+    evidence = Evidence(read_as, synthetic=frames["synthetic"], seed=seed, measured=asked.measured, policy=policy, **real)
     challenge = checked(asked, evidence) if asked.fits else None
     results, share = [], _BEFORE_FITS if challenge else 1.0
     for done, name in enumerate(("synthetic", *further), start=1):
@@ -121,6 +126,7 @@ def attack(
         "attacks": list(only),
         "regenerations": regenerations(results) if further else None,
         "generator": asked.plain(),
+        "policy": policy.to_dict(),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tabsynth import demo_data, pipeline
 from tabsynth.access import Progress
+from tabsynth.published import schemas
 from tabsynth.schema import Schema
 
 
@@ -39,9 +40,3 @@ def run(name: str, out: Path, *, progress: Progress) -> dict[str, Any]:
     return pipeline.release(
         data, Schema.load(schemas() / story.schema), out, epsilon=story.epsilon, force=True, progress=progress
     )
-
-
-def schemas() -> Path:
-    """The folder of demo schemas: inside an installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "schemas"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "schemas"

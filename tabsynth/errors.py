@@ -4,6 +4,7 @@
     ├── InputError           what was asked for or handed in cannot be used: exit code 2
     │   ├── OptionError      an argument (epsilon, delta, model, rows, ...)
     │   ├── SchemaError      a schema, or a table that does not have the schema's columns
+    │   ├── PolicyError      a policy: thresholds of the report
     │   ├── DataError        a table that cannot be read
     │   └── FolderError      a model or release folder
     └── LedgerError          a step the privacy ledger does not allow
@@ -28,6 +29,10 @@ class OptionError(InputError):
 
 class SchemaError(InputError):
     """A schema is wrong, or a table does not have its columns."""
+
+
+class PolicyError(InputError):
+    """A policy is wrong: an unknown threshold, or a value out of its range."""
 
 
 class DataError(InputError):

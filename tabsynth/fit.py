@@ -113,7 +113,7 @@ def fit_with(
     with PrivateTable(data, schema, ledger, tap=tap) as table:
         codec, model = learn(algorithm, table, seed, progress)
     progress("done", 1.0)
-    settings = {k: v for k, v in dataclasses.asdict(algorithm).items() if k != "name"}
+    settings = {k: _listed(v) for k, v in dataclasses.asdict(algorithm).items() if k != "name"}
     about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings}
     release = Release(codec, model, card(schema, ledger, codec, about, tapped=tap is not None))
     if tap:
@@ -164,3 +164,8 @@ def check_options(
     check_rows(rows)
     check_seed(seed)
     return schema.to_predict(target)
+
+
+def _listed(value: Any) -> Any:
+    """A setting as JSON gives it back: tuples are lists."""
+    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
 from tabsynth.errors import OptionError
 from tabsynth.fit import check_options, fit
-from tabsynth.release import Release, check_new, check_seed, hashes, new_folder, write_json
+from tabsynth.policy import Policy
+from tabsynth.release import Release, check_new, check_seed, hashes, json_bytes, new_folder, write_json
 from tabsynth.schema import Schema
 from tabsynth.tables import write_table
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from tabsynth.validate import Finding
 
 REPORT, REPORT_VERSION = "tabsynth.report", 1
+FURTHER = 2
+"""Tables that are drawn from a fitted model beside the one that is released, to see how much attacks vary."""
 
 
 def evaluate(
@@ -36,6 +40,7 @@ def evaluate(
     target: str | None = None,
     seed: int = 0,
     card: dict[str, Any] | None = None,
+    policy: Policy | str | Path = "default",
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Everything the internal report says, as plain data. NOT private: it is computed from real rows.
@@ -51,6 +56,8 @@ def evaluate(
         Of every random choice.
     card : dict, optional
         The release's card; without it the report says that no guarantee is on file.
+    policy : Policy, name or path of a YAML file
+        Thresholds of the verdicts, with their sources; the report lists them and what was changed.
     progress : callable, optional
 
     Returns
@@ -60,19 +67,24 @@ def evaluate(
 
     Raises
     ------
-    OptionError, SchemaError, DataError
-        If an argument, the schema or a table cannot be used.
+    OptionError, SchemaError, PolicyError, DataError
+        If an argument, the schema, the policy or a table cannot be used.
     """
     from tabsynth.conform import read
 
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     check_seed(seed)
-    target = schema.to_predict(target)
+    target, policy = schema.to_predict(target), known_policy(policy)
     tables = (read(data, schema) for data in (train, holdout, synthetic))
-    return _report(*tables, schema, target=target, seed=seed, card=card, progress=progress)
+    return assess(*tables, schema, target=target, seed=seed, card=card, policy=policy, progress=progress)
 
 
-def _report(
+def known_policy(policy: Policy | str | Path) -> Policy:
+    """The policy itself, or the one of that name or file."""
+    return policy if isinstance(policy, Policy) else Policy.load(policy)
+
+
+def assess(
     train: pd.DataFrame,
     holdout: pd.DataFrame,
     synthetic: pd.DataFrame,
@@ -81,15 +93,24 @@ def _report(
     target: str | None,
     seed: int,
     card: dict[str, Any] | None,
-    progress: Progress,
+    policy: Policy,
+    further: Sequence[pd.DataFrame] = (),
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """`evaluate` for tables that are conformed already."""
+    """`evaluate` for tables that are conformed already, with `further` tables from the same model."""
     from tabsynth import validate
 
     started = time.monotonic()
     tables = {"train": train, "holdout": holdout, "synthetic": synthetic}
-    findings = validate.evaluate(*tables.values(), schema, target=target, seed=seed, card=card, progress=progress)
-    return internal(REPORT, REPORT_VERSION, started, schema, tables, seed, findings) | {"target": target, "card": card}
+    findings = validate.evaluate(
+        *tables.values(), schema, target=target, seed=seed, card=card, policy=policy, further=further, progress=progress
+    )
+    return internal(REPORT, REPORT_VERSION, started, schema, tables, seed, findings) | {
+        "target": target,
+        "card": card,
+        "card_sha256": card and hashlib.sha256(json_bytes(card)).hexdigest(),
+        "policy": policy.to_dict(),
+    }
 
 
 def internal(
@@ -131,6 +152,7 @@ def release(
     holdout: float = 0.3,
     target: str | None = None,
     seed: int = 0,
+    policy: Policy | str | Path = "default",
     force: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -149,6 +171,8 @@ def release(
         Synthetic rows; by default a noisy estimate of the number of training rows.
     holdout : float
         Share of the units kept out of the fit for the evaluation.
+    policy : Policy, name or path of a YAML file
+        As in `evaluate`.
     force : bool
         Replace `out` if tabsynth wrote it.
 
@@ -159,7 +183,7 @@ def release(
     """
     from tabsynth.conform import read
 
-    schema = schema if isinstance(schema, Schema) else Schema.load(schema)
+    schema, policy = schema if isinstance(schema, Schema) else Schema.load(schema), known_policy(policy)
     out = check_new(out, force=force)
     if not (isinstance(holdout, int | float) and 0 < holdout < 1):
         raise OptionError(f"holdout is {holdout!r}; give a share above 0 and below 1, such as 0.3.")
@@ -172,12 +196,27 @@ def release(
     synthetic = fitted.sample(rows, seed=seed)
     with new_folder(out, force=force) as folder:
         card = _write_public(folder, fitted, synthetic, asked=rows is not None, seed=seed)
-        report = _report(
-            train, kept_out, synthetic, schema, target=target, seed=seed, card=card, progress=part(progress, 0.5, 0.98)
+        report = assess(
+            train,
+            kept_out,
+            synthetic,
+            schema,
+            target=target,
+            seed=seed,
+            card=card,
+            policy=policy,
+            further=redraw(fitted, card),
+            progress=part(progress, 0.5, 0.98),
         )
         write_report(folder, report | {"split": {"holdout": holdout, "seed": split_seed}})
     progress("done", 1.0)
     return card
+
+
+def redraw(fitted: Release, card: dict[str, Any]) -> list[pd.DataFrame]:
+    """`FURTHER` more tables like the one that the card describes, drawn with the seeds that follow its own."""
+    drawn = card["synthetic"]
+    return [fitted.sample(drawn["rows"], seed=drawn["seed"] + 1 + i) for i in range(FURTHER)]
 
 
 def _write_public(folder: Path, fitted: Release, synthetic: pd.DataFrame, *, asked: bool, seed: int) -> dict[str, Any]:
@@ -197,14 +236,16 @@ def _write_public(folder: Path, fitted: Release, synthetic: pd.DataFrame, *, ask
     return card
 
 
-def split(frame: pd.DataFrame, schema: Schema, holdout: float) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+def split(
+    frame: pd.DataFrame, schema: Schema, holdout: float, seed: int | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """Training and holdout rows, at most ``schema.unit.max_rows`` a unit in both, and the secret seed of the choice.
 
     Each unit is assigned by a coin of its own (a hash of its identifier and the secret seed; for rows a random number), so that one
     unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. If all of it falls
-    into the holdout, all of it is training data.
+    into the holdout, all of it is training data. Without a `seed`, a new one is drawn.
     """
-    seed = secrets.randbits(63)
+    seed = secrets.randbits(63) if seed is None else seed
     rng, key = np.random.default_rng(seed), schema.unit.key
     if key is None:
         coin = rng.random(len(frame))
@@ -223,6 +264,10 @@ def part(progress: Progress, start: float, end: float) -> Progress:
     return lambda what, done: progress(what, start + (end - start) * done)
 
 
-def _extent(table: pd.DataFrame, schema: Schema) -> dict[str, int]:
-    key = schema.unit.key
-    return {"rows": len(table)} | ({"units": int(table[key].nunique())} if key else {})
+def _extent(table: pd.DataFrame, schema: Schema) -> dict[str, Any]:
+    """Size of a conformed table, and a hash of its values in their order."""
+    from pandas.util import hash_pandas_object
+
+    key, rows = schema.unit.key, hash_pandas_object(table, index=False).to_numpy()
+    units = {"units": int(table[key].nunique())} if key else {}
+    return {"rows": len(table)} | units | {"sha256": hashlib.sha256(rows.tobytes()).hexdigest()}

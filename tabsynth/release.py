@@ -177,7 +177,12 @@ def check_seed(seed: Any) -> None:
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write strict JSON (no NaN), whole or not at all."""
     with replacing(path) as partial:
-        partial.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_bytes(json_bytes(document))
+
+
+def json_bytes(document: Mapping[str, Any]) -> bytes:
+    """A document as `write_json` writes it."""
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path, kind: str, version: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.errors import OptionError, SchemaError
+from tabsynth.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,7 @@ OUTSIDE = {
     "identifier": ("missing",),
 }
 OTHER = "OTHER"
+_ENTRIES = ("name", "description", "unit", "target", "protected", "columns")
 _FIELDS = {
     "kind", "labels", "minimum", "maximum", "decimals", "nullable", "discover", "outside", "description",
 }  # fmt: skip
@@ -140,13 +142,17 @@ class Unit:
 
 @dataclass(frozen=True)
 class Schema:
-    """What is public about a table: columns, unit of privacy, and (for the evaluation) the column to predict."""
+    """What is public about a table: columns, unit of privacy, and (for the evaluation) the column to predict and the protected ones.
+
+    Protected attributes are the columns by whose groups fairness is judged.
+    """
 
     name: str
     columns: tuple[Column, ...]
     unit: Unit = field(default_factory=Unit)
     target: str | None = None
     description: str = ""
+    protected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = self.names
@@ -158,6 +164,13 @@ class Schema:
             raise SchemaError(f"unit.key is {self.unit.key!r}; name a column of kind identifier.")
         if self.target is not None and self.target not in {c.name for c in self.modelled}:
             raise SchemaError(f"target is {self.target!r}; name one of the columns {', '.join(c.name for c in self.modelled)}.")
+        for name in self.protected:
+            if name not in {c.name for c in self.modelled}:
+                raise SchemaError(
+                    f"protected names {name!r}; name some of the columns {', '.join(c.name for c in self.modelled)}."
+                )
+        if len(set(self.protected)) != len(self.protected):
+            raise SchemaError(f"protected names a column twice: {', '.join(self.protected)}; name each once.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -195,6 +208,8 @@ class Schema:
         out["unit"] = {"key": self.unit.key, "max_rows": self.unit.max_rows}
         if self.target:
             out["target"] = self.target
+        if self.protected:
+            out["protected"] = list(self.protected)
         out["columns"] = {c.name: _column_to_dict(c) for c in self.columns}
         return out
 
@@ -209,15 +224,16 @@ class Schema:
         """
         if not isinstance(data, Mapping) or "columns" not in data:
             raise SchemaError("this is not a schema: expected a mapping with 'name', 'columns' and, where it applies, 'unit'.")
-        if unknown := sorted(map(str, set(data) - {"name", "description", "unit", "target", "columns"})):
-            raise SchemaError(
-                f"the schema has unknown entries {', '.join(unknown)}; known are name, description, unit, target, columns."
-            )
+        if unknown := sorted(map(str, set(data) - set(_ENTRIES))):
+            raise SchemaError(f"the schema has unknown entries {', '.join(unknown)}; known are {', '.join(_ENTRIES)}.")
         unit, columns = data.get("unit", {}), data["columns"]
         if not isinstance(unit, Mapping) or set(unit) - {"key", "max_rows"}:
             raise SchemaError("unit must be a mapping with 'key' and 'max_rows'.")
         if data.get("target") is not None:
             _text(data["target"], "target")
+        protected = [] if data.get("protected") is None else data["protected"]
+        if not isinstance(protected, list | tuple) or not all(isinstance(name, str) for name in protected):
+            raise SchemaError(f"protected is {protected!r}; give a list of column names, such as [sex, race].")
         if not isinstance(columns, Mapping) or not columns:
             raise SchemaError("columns must be a mapping from column name to its description, with at least one column.")
         return cls(
@@ -225,51 +241,20 @@ class Schema:
             description=_text(data.get("description", ""), "description"),
             unit=Unit(**unit),
             target=data.get("target"),
+            protected=tuple(protected),
             columns=tuple(_column_from_dict(name, spec) for name, spec in columns.items()),
         )
 
     @classmethod
     def load(cls, path: str | Path) -> Schema:
         """Read a schema from a YAML (or JSON) file."""
-        import yaml
-
-        path = Path(path)
-        try:
-            data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
-        except FileNotFoundError:
-            raise SchemaError(f"there is no schema file {path}; give the path of a YAML schema.") from None
-        except (OSError, UnicodeDecodeError):
-            raise SchemaError(f"{path} cannot be read as text; give the path of a YAML schema.") from None
-        except yaml.YAMLError as error:
-            where = f" (line {error.problem_mark.line + 1})" if getattr(error, "problem_mark", None) else ""
-            raise SchemaError(f"{path} is not valid YAML{where}: {getattr(error, 'problem', None) or 'unreadable'}.") from None
-        except (ValueError, RecursionError):
-            raise SchemaError(f"{path} holds a value that YAML cannot read; put dates and unusual values in quotes.") from None
-        return cls.from_dict(data)
+        return cls.from_dict(read_yaml(path, "schema", SchemaError))
 
     def dump(self) -> str:
         """The schema as YAML text."""
         import yaml
 
         return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-
-
-def _loader():
-    """A YAML loader that refuses duplicate keys instead of keeping the last one."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node, deep=False):
-            seen = set()
-            for key, _ in node.value:
-                if not isinstance(key, yaml.ScalarNode):
-                    raise yaml.constructor.ConstructorError(None, None, "a name must be plain text", key.start_mark)
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
-
-    return Loader
 
 
 def _text(value: Any, field: str) -> str:

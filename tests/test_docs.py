@@ -33,6 +33,7 @@ def visits(tmp_path_factory, readme):
     frame = pd.DataFrame(
         {
             "patient": [f"p{i}" for i in patient],
+            "sex": np.where(patient % 2, "female", "male"),
             "age": 20 + patient % 60,
             "ward": rng.choice(["surgery", "medicine", "other"], rows),
             "cost": rng.lognormal(6, 1, rows).round(2),

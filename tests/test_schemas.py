@@ -86,6 +86,12 @@ BROKEN = {
     "quoted truth": with_column(**AGE, nullable="yes"),
     "max_rows without a key": {"unit": {"max_rows": 2}, "columns": {"x": AGE}},
     "max_rows of 0": {"unit": {"key": "id", "max_rows": 0}, "columns": {"x": AGE, "id": {"kind": "identifier"}}},
+    "one protected column, not in a list": {"protected": "x", "columns": {"x": AGE}},
+    "protected is a mapping": {"protected": {"x": True}, "columns": {"x": AGE}},
+    "protected is false": {"protected": False, "columns": {"x": AGE}},
+    "a number among the protected": {"protected": [1], "columns": {"x": AGE}},
+    "a nameless protected column": {"protected": [""], "columns": {"x": AGE}},
+    "protected twice": {"protected": ["x", "x"], "columns": {"x": AGE}},
     "unknown unit entry": {"unit": {"column": "id"}, "columns": {"x": AGE, "id": {"kind": "identifier"}}},
 }
 
@@ -94,6 +100,36 @@ BROKEN = {
 def test_both_reject(data):
     assert not accepted(data)
     assert not EDITOR.is_valid(data)
+
+
+@pytest.mark.parametrize(
+    ("protected", "says"),
+    [
+        (["sex"], "protected names 'sex'; name some of the columns age, male."),
+        (["id"], "protected names 'id'; name some of the columns age, male."),
+        (["age", "male", "age"], "protected names a column twice: age, male, age; name each once."),
+        ("age", "protected is 'age'; give a list of column names, such as [sex, race]."),
+    ],
+)
+def test_protected_columns_are_modelled_ones_each_once(protected, says):
+    columns = {"id": {"kind": "identifier"}, "age": AGE, "male": {"kind": "boolean"}}
+    with pytest.raises(SchemaError) as error:
+        Schema.from_dict({"name": "t", "protected": protected, "columns": columns})
+    assert str(error.value) == says
+
+
+def test_protected_columns_are_written_only_where_given():
+    columns = {"age": AGE, "male": {"kind": "boolean"}}
+    without, empty, null = (
+        Schema.from_dict({"name": "t", **more, "columns": columns}) for more in ({}, {"protected": []}, {"protected": None})
+    )
+    assert without == empty == null
+    assert "protected" not in without.to_dict()
+    assert without.fingerprint == "480bbcf6589a9d69039fed505b3a8743b012daf7e0043e9a1aa0ee1b70783e51"
+    given = Schema.from_dict({"name": "t", "protected": ["male", "age"], "columns": columns})
+    assert given.protected == ("male", "age")
+    assert Schema.from_dict(given.to_dict()) == given
+    assert given.fingerprint != without.fingerprint
 
 
 LEFT_OUT = object()

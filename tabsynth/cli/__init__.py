@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from tabsynth.cli import judging, making, reporting, schemas
+from tabsynth.cli import judging, making, policies, reporting, schemas
 from tabsynth.errors import TabsynthError
 from tabsynth.tables import undo
 
@@ -41,6 +41,7 @@ for _command in (
     judging.attack,
     judging.audit,
     schemas.schema,
+    policies.policy,
     judging.verify,
     making.demo,
 ):

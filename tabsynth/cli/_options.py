@@ -49,6 +49,9 @@ seed_option = click.option(
 rows_option = click.option(
     "--rows", type=Number(int), help="Synthetic rows. Default: a noisy estimate of the number of training rows."
 )
+policy_option = click.option(
+    "--policy", default="default", show_default=True, help="Thresholds: default, ema, hipaa, nist, or a YAML file of your own."
+)
 force_option = click.option("--force", is_flag=True, help="Replace the output folder if tabsynth wrote it.")
 privacy = options(
     click.option("--epsilon", required=True, type=Number(float), help="Privacy budget, above 0; usually 0.1 to 10."),

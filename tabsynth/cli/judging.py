@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from tabsynth.cli._options import Number, force_option, output, quiet, schema_option, seed_option, table, target_option
+from tabsynth.cli._options import (
+    Number,
+    force_option,
+    output,
+    policy_option,
+    quiet,
+    schema_option,
+    seed_option,
+    table,
+    target_option,
+)
 from tabsynth.cli._tell import bar, done, say
 
 
@@ -19,6 +29,7 @@ from tabsynth.cli._tell import bar, done, say
 @target_option
 @seed_option
 @click.option("--card", type=table, help="card.json of the release, to print its guarantee in the report.")
+@policy_option
 @click.option("--out", required=True, type=table, help="New folder for the report.")
 @force_option
 @output
@@ -55,6 +66,7 @@ def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bo
 @click.option("--keep", type=table, help="Folder where finished fits are kept, to go on after an interruption.")
 @click.option("--workers", type=Number(int), default=1, show_default=True, help="Processes for the fits.")
 @seed_option
+@policy_option
 @click.option("--json", "out", type=table, help="JSON file to write all results to; not private.")
 @quiet
 def attack(out: Path | None, quiet: bool, **settings: Any) -> None:
@@ -110,14 +122,19 @@ def audit(out: Path | None, quiet: bool, **settings: Any) -> None:
 
 @click.command()
 @click.argument("folder", type=table)
+@click.option("--data", type=table, help="The original table: evaluates again and compares with the internal report.")
 @output
-def verify(folder: Path, quiet: bool, as_json: bool) -> None:
+def verify(folder: Path, data: Path | None, quiet: bool, as_json: bool) -> None:
     """Check that a release FOLDER is unchanged and that its ledger adds up to the epsilon it claims."""
     import dataclasses
 
+    from tabsynth.repeat import repeat
     from tabsynth.verify import verify as run
 
     results = run(folder)
+    if data is not None:
+        with bar(quiet) as progress:
+            results += repeat(folder, data, progress=progress)
     lines = [f"{'ok   ' if r.holds else 'WRONG'}  {r.check}: {r.seen}" for r in results]
     done(quiet, as_json, {"holds": all(r.holds for r in results), "checks": [dataclasses.asdict(r) for r in results]}, *lines)
     if not all(r.holds for r in results):

@@ -11,6 +11,7 @@ from tabsynth.cli._options import (
     Number,
     force_option,
     output,
+    policy_option,
     privacy,
     rows_option,
     schema_option,
@@ -31,6 +32,7 @@ from tabsynth.cli._tell import bar, done, say, summary, tell_outside, told
 )
 @target_option
 @seed_option
+@policy_option
 @click.option("--out", required=True, type=table, help="New folder for the release.")
 @force_option
 @output

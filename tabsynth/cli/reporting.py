@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,71 +11,113 @@ import click
 from tabsynth.cli._options import output, table
 from tabsynth.cli._tell import done
 
+_REPORT, _CARD, _COMPARISON = "tabsynth.report", "tabsynth.card", "tabsynth.comparison"
+_NAMES = {_REPORT: "report.internal", _CARD: "card", _COMPARISON: "comparison.internal"}
+"""Usual name of each page, without its suffix."""
+_TOLD = {
+    _REPORT: "Report (internal, not private)",
+    _CARD: "Public card",
+    _COMPARISON: "Comparison (internal, not private)",
+}
+_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}")
+"""What looks like the suffix of a file: eps.0.3 and release.2026 are names of folders, page.docx is not."""
+
 
 @click.command()
-@click.option("--from", "source", required=True, type=table, help="report.internal.json or card.json; nothing else is read.")
-@click.option("--out", required=True, type=table, help="New .html file, or the folder to put it into under its usual name.")
+@click.option("--from", "source", type=table, help="report.internal.json or card.json; nothing else is read.")
+@click.option("--compare", "several", is_flag=True, help="Put the releases A B ... beside each other on one page.")
+@click.argument("releases", nargs=-1, type=table, metavar="[A B ...]")
+@click.option("--out", required=True, type=table, help="New .html or .pdf file, or the folder for a page under its usual name.")
 @output
-def report(source: Path, out: Path, quiet: bool, as_json: bool) -> None:
-    """Draw the page of an internal report, or of a public card, again from its JSON alone.
+def report(source: Path | None, several: bool, releases: tuple[Path, ...], out: Path, quiet: bool, as_json: bool) -> None:
+    """Draw the page of an internal report, or of a public card, again from its JSON alone; or compare releases.
 
-    The same tabsynth draws the same page, byte for byte, as release or evaluate did. No file is ever replaced.
+    The same tabsynth draws the same page, byte for byte, as release or evaluate did. With --compare, A B ... are 2 to 12 releases
+    of one data set (folders, or their report.internal.json); one page, which is not private, shows what each costs, what it is good
+    for, and which of them is beaten by another. A name that ends in .pdf asks for a PDF, for which a Chromium prints the page. No
+    file is ever replaced.
     """
-    from tabsynth.errors import FolderError
-    from tabsynth.release import check_new_file
-    from tabsynth.report import card, report
-    from tabsynth.tables import replacing
+    if several == (source is not None):
+        raise click.UsageError("give either --from FILE, or --compare with two or more releases.")
+    if releases and not several:
+        raise click.UsageError("releases are given without --compare; give --compare A B ..., or --from FILE alone.")
+    if several:
+        kind, html = _COMPARISON, _compared(releases)
+    else:
+        kind, html = _redrawn(source)
+    path = _new_file(out, _NAMES[kind])
+    _write(path, html)
+    done(quiet, as_json, {"out": str(path), "format": kind}, f"{_TOLD[kind]}: {path}")
 
-    pages = {"tabsynth.report": ("report.internal.html", report), "tabsynth.card": ("card.html", card)}
-    document = _document(source, tuple(pages))
-    name, draw = pages[document["format"]]
-    path = out if out.suffix.lower() == ".html" and not out.is_dir() else out / name
+
+def _redrawn(source: Path) -> tuple[str, str]:
+    """The format of a document, and its page."""
+    from tabsynth.report import card, report
+
+    document = _document(source, (_REPORT, _CARD), "the report.internal.json or card.json of a release")
+    return document["format"], {_REPORT: report, _CARD: card}[document["format"]](document)
+
+
+def _compared(releases: tuple[Path, ...]) -> str:
+    """The page of several releases."""
+    from tabsynth.report import compare
+
+    files = [path / "report.internal.json" if path.is_dir() else path for path in releases]
+    documents = [_document(path, (_REPORT,), "the folder of a release, or its report.internal.json") for path in files]
+    return compare(documents, _distinct(files))
+
+
+def _distinct(files: list[Path]) -> list[str]:
+    """What to call each report: its folder, or its own name where that is not the usual one; with parents where equal."""
+    paths = [path.absolute().parent if path.name == "report.internal.json" else path.absolute().with_suffix("") for path in files]
+    depths = range(1, max((len(path.parts) for path in paths), default=1))
+    short = (["/".join(path.parts[-depth:]) for path in paths] for depth in depths)
+    return next((names for names in short if len(set(names)) == len(names)), [str(path) for path in files])
+
+
+def _new_file(out: Path, name: str) -> Path:
+    """Where the page goes: a new .html or .pdf file, or one of its usual name in a folder."""
+    from tabsynth.errors import FolderError, OptionError
+    from tabsynth.release import check_new_file
+
+    named = out.suffix.lower() in (".html", ".pdf")
+    if not named and not out.exists() and _SUFFIX.fullmatch(out.suffix):
+        raise OptionError(f"--out is {out.name}; give a new .html or .pdf file, or a folder.")
+    path = out if named and not out.is_dir() else out / f"{name}.html"
     check_new_file(path)
     if path.exists():
         raise FolderError(f"{path} already exists; name a new file or another folder.")
-    html = draw(document)
+    return path
+
+
+def _write(path: Path, html: str) -> None:
+    """The page as HTML, or printed, by the file's suffix."""
+    from tabsynth.report.pdf import printed
+    from tabsynth.tables import replacing
+
+    content = printed(html) if path.suffix.lower() == ".pdf" else html.encode(errors="replace")
     with replacing(path) as partial:
-        partial.write_bytes(html.encode(errors="replace"))
-    what = "Public card" if document["format"] == "tabsynth.card" else "Report (internal, not private)"
-    done(quiet, as_json, {"out": str(path), "format": document["format"]}, f"{what}: {path}")
+        partial.write_bytes(content)
 
 
-def _document(path: Path, kinds: tuple[str, ...]) -> dict[str, Any]:
+def _document(path: Path, kinds: tuple[str, ...], wanted: str) -> dict[str, Any]:
     """A JSON file of one of the kinds, checked against its published JSON Schema."""
     import json
 
     from tabsynth.errors import FolderError
+    from tabsynth.published import departure
 
     if not path.is_file():
-        raise FolderError(f"there is no file {path}; give the report.internal.json or card.json of a release.")
+        raise FolderError(f"there is no file {path}; give {wanted}.")
     try:
         document = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise FolderError(f"{path} cannot be read as JSON; restore it or make it again.") from None
     kind, version = (document.get("format"), document.get("version")) if isinstance(document, dict) else (None, None)
     if kind not in kinds:
-        raise FolderError(f"{path} has the format {kind!r:.60}; give the report.internal.json or card.json of a release.")
+        raise FolderError(f"{path} has the format {kind!r:.60}; give {wanted}.")
     if version != 1:
         raise FolderError(f"{path} has version {version!r:.60}; this tabsynth reads version 1.")
-    if wrong := _departure(document, kind.removeprefix("tabsynth.")):
+    if wrong := departure(document, kind.removeprefix("tabsynth.")):
         raise FolderError(f"{path} does not conform to {kind}, version 1: {wrong}; restore it or make it again.")
     return document
-
-
-def _departure(document: dict[str, Any], kind: str) -> str:
-    """Where a document departs most from its JSON Schema, and from what rule; empty if it conforms. Quotes no value."""
-    import json
-
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-    from referencing import Registry, Resource
-
-    from tabsynth.demo import schemas
-
-    known = {name: json.loads((schemas() / f"{name}.schema.json").read_bytes()) for name in ("schema", "card", "report")}
-    registry = Registry().with_resources((schema["$id"], Resource.from_contents(schema)) for schema in known.values())
-    error = best_match(Draft202012Validator(known[kind], registry=registry).iter_errors(document))
-    if error is None:
-        return ""
-    names = error.validator in ("required", "additionalProperties")
-    return f"{error.json_path}: {error.message if names else f'breaks the rule {json.dumps(error.validator)}'}"[:300]

@@ -51,8 +51,8 @@ def to_sdv_dict(schema: Schema) -> dict[str, Any]:
     """A schema as the plain data of SDV metadata, version 2, with one table.
 
     Public ranges and lists become ``range_min``, ``range_max`` and ``range_values``; columns with `discover` get none. The unit's
-    key becomes the sequence key; the first other identifier that is never missing becomes the primary key. `max_rows`, `target`
-    and `outside` have no place in SDV metadata.
+    key becomes the sequence key; the first other identifier that is never missing becomes the primary key. `max_rows`, `target`,
+    `protected` and `outside` have no place in SDV metadata.
     """
     table: dict[str, Any] = {"columns": {c.name: _to_column(c) for c in schema.columns}}
     keys = [c.name for c in schema.columns if not c.modelled and not c.nullable and c.name != schema.unit.key]

@@ -1,6 +1,7 @@
 """Findings and card in, HTML out. Computes nothing from rows: it has none."""
 
 from tabsynth.report.card import card
+from tabsynth.report.compare import compare
 from tabsynth.report.internal import report
 
-__all__ = ["card", "report"]
+__all__ = ["card", "compare", "report"]

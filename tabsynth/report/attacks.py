@@ -13,7 +13,7 @@ from tabsynth.report.page import is_number
 
 SCALINGS = ("raw", "standardised", "rank")
 SHOWN = ("attacks.replication", "attacks.membership", "attacks.familywise", "attacks.controls", "attacks.worst",
-         "attacks.singling_out", "attacks.linkability")  # fmt: skip
+         "attacks.singling_out", "attacks.linkability", "attacks.regenerations")  # fmt: skip
 """Findings with a place of their own, beside the membership attacks and `ATTRIBUTE`."""
 ATTRIBUTE = "attacks.attribute."
 _LEVELS = {
@@ -159,6 +159,13 @@ def _roc(
     )
 
 
+def regenerations(finding: dict[str, Any] | None, described: dict[str, str]) -> list[dict[str, Any]]:
+    """The attacks that were run on every table, in words, with the spread of their AUC and of their rate."""
+    rows = ((finding or {}).get("details") or {}).get("attacks") or []
+    names = {row.get("check"): described.get(row.get("check")) for row in rows}
+    return [{"name": names[row["check"]], **row} for row in rows if names.get(row.get("check")) and row.get("auc")]
+
+
 def gates(finding: dict[str, Any] | None) -> dict[str, Any]:
     """The control gates: all, those judged, those to show in the open, and how many are inside their band."""
     every = ((finding or {}).get("details") or {}).get("gates") or []
@@ -203,3 +210,9 @@ def lowest(result: dict[str, Any]) -> float:
     """Lower end of the interval that holds for all results of a family together."""
     low = (result.get("simultaneous") or [None])[0]
     return low if is_number(low) else float("-inf")
+
+
+def highest(result: dict[str, Any]) -> float:
+    """Upper end of the interval that holds for all results of a family together."""
+    high = (result.get("simultaneous") or [None, None])[1]
+    return high if is_number(high) else float("-inf")

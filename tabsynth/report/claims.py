@@ -1,15 +1,15 @@
-"""The decision box: one verdict and one sentence per claim, and which threats were tested. Reads findings, computes nothing."""
+"""The decision box: one verdict and one sentence per claim. Reads findings, computes nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from tabsynth.report.attacks import lowest, secrets
-from tabsynth.report.guarantee import is_private, unit_words
+from tabsynth.report.attacks import highest, lowest, secrets
+from tabsynth.report.guarantee import highest_tpr, is_private, unit_words
 from tabsynth.report.page import interval, is_number, number, percent, short
 
-PASS, FAIL, INCONCLUSIVE, NONE, NOT_TESTED = "PASS", "FAIL", "INCONCLUSIVE", "NONE", "NOT TESTED"
+PASS, FAIL, INCONCLUSIVE, NONE, NOT_TESTED = "PASS", "FAIL", "INCONCLUSIVE", "NO GUARANTEE", "NOT TESTED"
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,9 @@ class Claim:
     section: str
 
 
-@dataclass(frozen=True)
-class Threat:
-    """A way to attack the release, and whether a finding speaks about it."""
-
-    title: str
-    text: str
-    tested: bool
-
-
-def claims(findings: dict[str, dict], card: dict[str, Any] | None, what: str) -> list[Claim]:
+def claims(
+    findings: dict[str, dict], card: dict[str, Any] | None, what: str, policy: dict[str, Any] | None = None
+) -> list[Claim]:
     """The claims, in the order a reviewer asks them. Those on attributes, singling out and linkage only where that was tried.
 
     Parameters
@@ -41,10 +34,12 @@ def claims(findings: dict[str, dict], card: dict[str, Any] | None, what: str) ->
     card : dict, optional
     what : {'rows', 'units'}
         What the attacks count.
+    policy : dict, optional
+        By which the report judges; what it says about guarantees is looked at here, all else the findings did.
     """
     valid = _verdict(findings.get("attacks.controls")) == PASS
     return [
-        _guarantee(card),
+        _guarantee(card, policy or {}, findings.get("attacks.membership")),
         *_audit(findings.get("audit.engine")),
         _replication(findings.get("attacks.replication"), valid, what),
         _membership(findings.get("attacks.membership"), valid, what),
@@ -84,25 +79,65 @@ def _attack(finding: dict[str, Any] | None, valid: bool) -> tuple[str, str]:
     return verdict, " The controls are not valid, so read this with care."
 
 
-def _guarantee(card: dict[str, Any] | None) -> Claim:
-    title, section = "Formal guarantee", "guarantee"
+def _guarantee(card: dict[str, Any] | None, policy: dict[str, Any], headline: dict[str, Any] | None) -> Claim:
+    verdict, text = _stated(card)
+    given = (card or {}).get("guarantee") or {}
+    most = ((policy.get("thresholds") or {}).get("epsilon") or {}).get("value")
+    if verdict == PASS and (seen := _contradiction(card, headline)):
+        verdict, text = FAIL, seen
+    elif verdict == PASS and is_number(most) and given["epsilon"] > most:
+        verdict, text = FAIL, f"{text} The policy tolerates an epsilon of at most {short(most)}."
+    elif verdict == NONE and policy.get("guarantee_required"):
+        verdict, text = FAIL, f"{text} The policy requires one."
+    return Claim("Formal guarantee", verdict, text, "guarantee")
+
+
+def _stated(card: dict[str, Any] | None) -> tuple[str, str]:
+    """What the card says of the guarantee."""
     if card is None:
-        text = "No release card was given with this table, so there is no formal guarantee on file."
-        return Claim(title, NONE, text, section)
+        return NONE, "No release card was given with this table, so there is no formal guarantee on file."
     given, ledger = card.get("guarantee") or {}, card.get("ledger") or {}
     if is_private(card):
-        text = (
+        return PASS, (
             f"Differential privacy with epsilon {short(given.get('epsilon'))} and delta {short(given.get('delta'))} for "
             f"{unit_words(given.get('unit'))}, as the release card states; the attacks below can contradict it but never prove it."
         )
-        return Claim(title, PASS, text, section)
     if given.get("private"):
-        text = (
+        return FAIL, (
             f"The card claims privacy but does not add up: epsilon is {short(given.get('epsilon'))} and its ledger spent "
             f"{short(ledger.get('spent_rho'))} of a budget of {short(ledger.get('budget_rho'))}."
         )
-        return Claim(title, FAIL, text, section)
-    return Claim(title, NONE, "The generator was fitted without differential privacy: there is no formal guarantee.", section)
+    return NONE, "The generator was fitted without differential privacy: there is no formal guarantee."
+
+
+def _contradiction(card: dict[str, Any] | None, headline: dict[str, Any] | None) -> str:
+    """What to say where the attack reported found surely more members than the claimed guarantee allows; else nothing."""
+    details = (headline or {}).get("details") or {}
+    low, fpr = ((headline or {}).get("interval") or [None])[0], details.get("fpr")
+    most = highest_tpr(card, fpr) if is_number(fpr) and 0 < fpr < 1 else None
+    if most is None or not is_number(low) or not low > most:
+        return ""
+    return (
+        f"The card's guarantee does not hold: it allows nobody to name more than {percent(most, 2)} of the members while wrongly "
+        f"naming {percent(fpr)} of the others, and an attack named {percent(headline['value'], 2)} "
+        f"{interval(headline['interval'], 2, shares=True)}. Do not release this; look for the fault in the generator or the split."
+    )
+
+
+def _more(finding: dict[str, Any], what: str) -> str:
+    """How much data would settle a question that the finding leaves open."""
+    details = finding.get("details") or {}
+    if finding.get("verdict") != "inconclusive" or not available(finding):
+        return ""
+    unseen, descriptions, most = (details.get(name) for name in ("needed_nonmembers", "needed_descriptions", "most"))
+    if is_number(unseen):
+        text = f" A decision needs about {number(unseen)} {what} that the generator never saw"
+    elif is_number(descriptions):
+        text = f" A decision needs about {number(descriptions)} descriptions of each kind, which takes more synthetic rows"
+    else:
+        return " If the rates stay as they are, no larger sample settles it." if "tolerated" in details else ""
+    beyond = is_number(most) and most < (unseen if is_number(unseen) else descriptions)
+    return f"{text}{f', more than the {number(most)} that this test draws at most' if beyond else ''}."
 
 
 def _audit(finding: dict[str, Any] | None) -> list[Claim]:
@@ -132,7 +167,7 @@ def _replication(finding: dict[str, Any] | None, valid: bool, what: str) -> Clai
     )
     if above := [str(level.get("label")) for level in levels if (level.get("interval") or [0])[0] > 0]:
         text += f" More often than chance explains: {', '.join(above)}."
-    return Claim(title, verdict, text + warning, section)
+    return Claim(title, verdict, text + _more(finding, what) + warning, section)
 
 
 def _membership(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim:
@@ -146,9 +181,7 @@ def _membership(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim
         f"{number(d.get('tp'))} of {number(d.get('n_members'))} training {what} on the other half while wrongly naming "
         f"{number(d.get('fp'))} of {number(d.get('n_nonmembers'))} others. This does not show that no attack exists."
     )
-    if verdict == INCONCLUSIVE and is_number(d.get("needed_nonmembers")):
-        text += f" A decision needs about {number(d['needed_nonmembers'])} {what} that the generator never saw."
-    return Claim(title, verdict, text + warning, section)
+    return Claim(title, verdict, text + _more(finding, what) + warning, section)
 
 
 def _inference(findings: dict[str, dict], valid: bool, what: str) -> list[Claim]:
@@ -161,37 +194,43 @@ def _inference(findings: dict[str, dict], valid: bool, what: str) -> list[Claim]
             "Of the {kind} descriptions read off the synthetic table, {members} fit exactly one training record and {others} "
             "exactly one record that the generator never saw"
         )
-        out.append(_residual("Singling out within tolerance", "singling_out", text, finding, valid))
+        out.append(_residual("Singling out within tolerance", "singling_out", text, finding, valid, what))
     if (finding := findings.get("attacks.linkability")) is not None:
         text = (
             "The two halves of {members} of the training records were linked through their nearest synthetic rows "
             "(k = {neighbours}), and of {others} of records that the generator never saw"
         )
-        out.append(_residual("Linkage within tolerance", "linkability", text, finding, valid))
+        out.append(_residual("Linkage within tolerance", "linkability", text, finding, valid, what))
     return out
 
 
 def _attributes(guessed: list[dict[str, Any]], valid: bool, what: str) -> Claim:
-    """Worst verdict over the columns, and the column whose attacker is furthest ahead by the lower end of its interval."""
+    """Worst verdict over the columns, and of the columns with that verdict the one that its interval puts most at risk."""
     title, section = "Attribute inference within tolerance", "attribute"
     verdict, warning = min((_attack(secret["finding"], valid) for secret in guessed), key=_severity)
     known = [secret for secret in guessed if secret["result"] and available(secret["finding"])]
     if not known:
         return Claim(title, verdict, why_missing(guessed[0]["finding"]), section)
-    most = max(known, key=lambda secret: lowest(secret["result"]))
-    r = most["result"]
+    deciding = [secret for secret in known if _verdict(secret["finding"]) == verdict] or known
+    end = lowest if verdict == FAIL else highest
+    most = max(deciding, key=lambda secret: max(map(end, secret["attackers"].values())))
+    name, r = max(most["attackers"].items(), key=lambda attacker: end(attacker[1]))
     text = (
         f"{len(known)} of {len(guessed)} columns were guessed from the others by attackers who learned from the synthetic table. "
-        f"Furthest ahead: {most['column']} ({most['ahead']}), guessed right for {percent(r.get('accuracy_members'))} of training "
+        f"Least protected: {most['column']} ({name}), guessed right for {percent(r.get('accuracy_members'))} of training "
         f"{what} and for {percent(r.get('accuracy_nonmembers'))} of others, a difference of {percent(r.get('difference'))} "
         f"{interval(r.get('simultaneous'), 1, shares=True)}, an interval that holds for all columns together."
     )
-    if failed := [secret["column"] for secret in known if _verdict(secret["finding"]) == FAIL]:
-        text += f" More often than chance explains: {', '.join(failed)}."
+    if verdict == FAIL:
+        text += f" More often than chance explains: {', '.join(secret['column'] for secret in deciding)}."
+    elif verdict == INCONCLUSIVE:
+        hardest = max(deciding, key=lambda secret: secret["finding"]["details"].get("needed_nonmembers") or 0)
+        undecided = [secret["column"] for secret in guessed if _attack(secret["finding"], valid)[0] == verdict]
+        text += f" Not decided: {', '.join(undecided)}.{_more(hardest['finding'], what)}"
     return Claim(title, verdict, text + warning, section)
 
 
-def _residual(title: str, section: str, text: str, finding: dict[str, Any], valid: bool) -> Claim:
+def _residual(title: str, section: str, text: str, finding: dict[str, Any], valid: bool, what: str) -> Claim:
     """A claim on the risk beyond that of unseen records, told by the result with the highest lower end of its interval."""
     verdict, warning = _attack(finding, valid)
     details = finding.get("details") or {}
@@ -202,7 +241,7 @@ def _residual(title: str, section: str, text: str, finding: dict[str, Any], vali
     text = text.format(members=percent(result.get("rate_members"), 2), others=percent(result.get("rate_nonmembers"), 2), **known)
     risk, bounds = percent(result.get("residual_risk"), 2), interval(result.get("simultaneous"), 2, shares=True)
     text += f": a risk of {risk} {bounds} beyond theirs"
-    return Claim(title, verdict, f"{text}, where {percent(details.get('tolerated'), 0)} is tolerated.{warning}", section)
+    return Claim(title, verdict, f"{text}, where {percent(details.get('tolerated'), 0)} is tolerated.{_more(finding, what)}{warning}", section)
 
 
 def _severity(judged: tuple[str, str]) -> int:
@@ -228,95 +267,3 @@ def _schema(finding: dict[str, Any] | None) -> Claim:
     met = sum(bool(e.get("met")) for e in expectations)
     text = f"The synthetic table meets {number(met)} of {number(len(expectations))} expectations drawn from the public schema."
     return Claim(title, _verdict(finding), text, section)
-
-
-_ALONE = ("attacks.dcr.", "attacks.density.", "attacks.monte_carlo.", "attacks.neighbourhood.", "attacks.nndr.")
-_COMPARING = ("attacks.classifier.", "attacks.dcr_diff.", "attacks.domias.", "attacks.gen_lra.", "attacks.ldr.", "attacks.logan.",
-              "attacks.plagiarism.")  # fmt: skip
-_THREATS = (
-    (
-        "Copies",
-        "Someone looks for training rows that occur in the synthetic table, unchanged or nearly so.",
-        ("attacks.replication",),
-        "",
-    ),
-    (
-        "Membership, from the synthetic table alone",
-        "Someone knows a full record and asks whether it was used for training, measuring how close synthetic rows come to it.",
-        _ALONE,
-        "",
-    ),
-    (
-        "Membership, with a sample of similar people",
-        "The same, with real records from the same population for comparison.",
-        _COMPARING,
-        "",
-    ),
-    (
-        "Membership of someone with several rows",
-        "The same, for all rows of one person, account or patient at once.",
-        _ALONE + _COMPARING,
-        (".unit", ".profile"),
-    ),
-    (
-        "Membership, with known members to learn from",
-        "Someone knows for half of the people whether they were used for training, and combines all attacks accordingly.",
-        ("attacks.ensemble",),
-        "",
-    ),
-    (
-        "Unusual people and subgroups",
-        "The strongest of these attacks, looked at among unusual people and in subgroups and not only on average.",
-        ("attacks.worst",),
-        "attacks.worst",
-    ),
-    (
-        "Attribute inference",
-        "Someone knows all of a record but one column and infers that one.",
-        ("attacks.attribute.",),
-        "",
-    ),
-    ("Singling out", "Someone writes a description that fits exactly one person.", ("attacks.singling_out",), ""),
-    (
-        "Linkage",
-        "Someone has two halves of a record and learns from the synthetic table that they belong together.",
-        ("attacks.linkability",),
-        "",
-    ),
-    (
-        "Reconstruction",
-        "Someone solves for training records from what was published about all of them.",
-        ("attacks.reconstruction",),
-        "",
-    ),
-    (
-        "Knowledge of the algorithm",
-        "Someone runs the same generator many times on their own data to learn what to look for.",
-        ("attacks.shadow", "attacks.focal"),
-        "",
-    ),
-    ("Access to the model", "Someone reads the fitted model, not only its output.", ("attacks.whitebox",), ""),
-    (
-        "Targeted worst cases",
-        "Someone picks one most unusual person and builds an attack against that person alone.",
-        ("attacks.worst.targeted",),
-        "",
-    ),
-    (
-        "Several releases together",
-        "Someone combines this release with others made from the same people.",
-        ("attacks.compose",),
-        "",
-    ),
-    ("The implementation", "An audit of the noise itself, by running the generator on neighbouring tables.", ("audit.",), ""),
-)
-"""Title, text, and how the names of the findings that speak about it start and end."""
-
-
-def threats(findings: dict[str, dict]) -> list[Threat]:
-    """Every threat model this report knows of; tested where a finding with a value speaks about it."""
-    done = [check for check, finding in findings.items() if available(finding)]
-    return [
-        Threat(title, text, any(check.startswith(starts) and check.endswith(end) for check in done))
-        for title, text, starts, end in _THREATS
-    ]

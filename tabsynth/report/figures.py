@@ -17,6 +17,8 @@ Points = tuple[Sequence[float], Sequence[float]]
 
 MOST = 12
 """Categories drawn at most."""
+UNSHOWN = "not shown (small-cell rule)"
+"""What is said of a share that is null."""
 _LOWEST = 1e-3
 _LABEL = 16
 
@@ -26,7 +28,7 @@ def _svg(
 ) -> Markup:
     """Wrap parts in an svg: scaled to its width where `box` is given, else as wide as its place with text at its own size."""
     size = Markup('viewBox="0 0 {} {}"').format(*box) if box else Markup('width="100%" height="{}"').format(height)
-    return Markup('<svg role="img" class="{}" {}><title>{}</title><desc>{}</desc>{}</svg>').format(
+    return Markup('<svg role="img" class="{}" {} aria-label="{}. {}">{}</svg>').format(
         css, size, title, desc, Markup("").join(parts)
     )
 
@@ -69,11 +71,12 @@ def bars(rows: Sequence[tuple[str, float]], *, title: str, desc: str) -> Markup:
 
 
 def swatch(css: str) -> Markup:
-    """A legend's sample of a line (`curve-*`), bar (`train`), tick (`holdout`) or circle (`synthetic`)."""
+    """A legend's sample of a line (`curve-*`), bar (`train`), tick (`holdout`), circle (`synthetic`) or box (`unshown`)."""
     mark = {
         "train": Markup('<rect x="6" y="1" width="16" height="12" class="train"/>'),
         "holdout": _line(6, 7, 22, 7, "holdout"),
         "synthetic": Markup('<circle cx="14" cy="7" r="3.5" class="synthetic"/>'),
+        "unshown": Markup('<rect x="6" y="2" width="16" height="10" class="unshown"/>'),
     }.get(css, _line(0, 7, 28, 7, css))
     return Markup('<svg aria-hidden="true" class="swatch" viewBox="0 0 28 14" width="28" height="14">{}</svg>').format(mark)
 
@@ -159,12 +162,14 @@ def _whisker_point(place: Callable, point: tuple[float, float, Sequence[float]])
     return [*parts, Markup('<circle cx="{:.1f}" cy="{:.1f}" r="4.5" class="point"/>').format(x, y)]
 
 
-def bins(data: dict[str, Any]) -> list[tuple[Any, float, float, float]]:
-    """Label and the three shares of each bin that holds a row of any table; unusable shares count as 0."""
+def bins(data: dict[str, Any]) -> list[tuple[Any, float | None, float | None, float | None]]:
+    """Label and the three shares of each bin that holds a row of any table, or may: a null share is not shown. Unusable ones count as 0."""
     series = (
-        [share if is_number(share) else 0.0 for share in data.get(part) or []] for part in ("train", "holdout", "synthetic")
+        [share if share is None or is_number(share) else 0.0 for share in data.get(part) or []]
+        for part in ("train", "holdout", "synthetic")
     )
-    return [row for row in zip(data.get("bins") or [], *series, strict=False) if any(row[1:])]
+    labels = ["not shown" if label is None else label for label in data.get("bins") or []]
+    return [row for row in zip(labels, *series, strict=False) if any(share is None or share for share in row[1:])]
 
 
 def histogram(data: dict[str, Any], *, title: str, desc: str) -> Markup:
@@ -175,12 +180,14 @@ def histogram(data: dict[str, Any], *, title: str, desc: str) -> Markup:
     parts, circles = [_line(0, top, width, top, "grid"), _text(0, top - 5, percent(most), "num")], []
     for i, (label, *shares) in enumerate(rows):
         x, half = 4 + (i + 0.5) * step, 0.36 * step
-        train, holdout, synthetic = (base - height * share / most for share in shares)
-        bar = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="train"/>').format(
-            x - half, train, 2 * half, base - train
-        )
-        tick = _line(f"{x - half:.1f}", f"{holdout:.1f}", f"{x + half:.1f}", f"{holdout:.1f}", "holdout")
-        parts.append(_group(label, shares, bar + tick))
+        train, holdout, synthetic = (base - height * (share or 0) / most for share in shares)
+        box = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="{}"/>')
+        marks = [box.format(x - half, train, 2 * half, base - train, "train")]
+        if shares[1] is not None:
+            marks.append(_line(f"{x - half:.1f}", f"{holdout:.1f}", f"{x + half:.1f}", f"{holdout:.1f}", "holdout"))
+        if None in shares[:2]:
+            marks.append(box.format(x - half, base - 9, 2 * half, 8, "unshown"))
+        parts.append(_group(label, shares, Markup("").join(marks)))
         circles.append((x, synthetic))
     if circles:
         parts.append(_path(circles, "synthetic-line"))
@@ -191,12 +198,12 @@ def histogram(data: dict[str, Any], *, title: str, desc: str) -> Markup:
 
 
 def _largest(rows: Sequence[tuple]) -> float:
-    return max((share for row in rows for share in row[1:]), default=1.0)
+    return max((share for row in rows for share in row[1:] if share), default=1.0)
 
 
 def _group(label: Any, shares: Sequence[float], marks: Markup) -> Markup:
     """Marks of one bin, with its numbers to show on hovering."""
-    train, holdout, synthetic = map(percent, shares)
+    train, holdout, synthetic = (UNSHOWN if share is None else percent(share) for share in shares)
     tip = f"{label}: training {train}, holdout {holdout}, synthetic {synthetic}"
     return Markup("<g><title>{}</title>{}</g>").format(tip, marks)
 
@@ -213,15 +220,16 @@ def _ends(labels: Sequence[Any], width: float) -> list[tuple[Any, float, str]]:
 def categories(data: dict[str, Any], *, title: str, desc: str) -> Markup:
     """Shares per category, one under the other: the `MOST` largest, in their order."""
     rows = bins(data)
-    shown = sorted(sorted(range(len(rows)), key=lambda i: -max(rows[i][1:]))[:MOST])
+    shown = sorted(sorted(range(len(rows)), key=lambda i: -max(share or 0 for share in rows[i][1:]))[:MOST])
     most, parts = _largest(rows), []
     for place, i in enumerate(shown):
         label, *shares = rows[i]
-        y, (train, holdout, synthetic) = 20 * place + 10, (54 * share / most for share in shares)
+        y, (train, holdout, synthetic) = 20 * place + 10, (54 * (share or 0) / most for share in shares)
         marks = [
             _text("42%", y + 4, _cut(label), "", "end"),
             Markup('<rect x="44%" y="{}" width="{:.2f}%" height="12" class="train"/>').format(y - 6, train),
-            _line(f"{44 + holdout:.2f}%", y - 8, f"{44 + holdout:.2f}%", y + 8, "holdout"),
+            "" if shares[1] is None else _line(f"{44 + holdout:.2f}%", y - 8, f"{44 + holdout:.2f}%", y + 8, "holdout"),
+            Markup('<rect x="44%" y="{}" width="5%" height="10" class="unshown"/>').format(y - 5) if None in shares[:2] else "",
             Markup('<circle cx="{:.2f}%" cy="{}" r="3.2" class="synthetic"/>').format(44 + synthetic, y),
         ]
         parts.append(_group(label, shares, Markup("").join(marks)))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabsynth.report import attacks, figures
-from tabsynth.report.claims import available, claims, threats, why_missing
+from tabsynth.report import attacks, fairness, figures
+from tabsynth.report.claims import available, claims, why_missing
+from tabsynth.report.evidence import evidence
 from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_words
 from tabsynth.report.odds import odds
 from tabsynth.report.page import check_format, is_number, percent, render
+from tabsynth.report.threats import threats
+from tabsynth.report.thresholds import context, thresholds
 
 _SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema", "audit.engine",
-          *attacks.SHOWN)  # fmt: skip
+          *attacks.SHOWN, *fairness.SHOWN)  # fmt: skip
 _HEATMAP_COLUMNS = 60
 
 
@@ -43,7 +46,11 @@ def report(data: dict[str, Any]) -> str:
         card=card,
         private=is_private(card),
         unit=unit_words(((card or {}).get("guarantee") or {}).get("unit") or (data.get("schema") or {}).get("unit")),
-        claims=claims(findings, card, what),
+        claims=claims(findings, card, what, data.get("policy")),
+        thresholds=thresholds(data.get("policy")),
+        context=context(data.get("policy")),
+        evidence=evidence(findings, card, (data.get("schema") or {}).get("unit") or {}),
+        regenerations=attacks.regenerations(findings.get("attacks.regenerations"), membership["described"]),
         what=what,
         threats=threats(findings),
         ceilings=ceilings(card),
@@ -56,6 +63,7 @@ def report(data: dict[str, Any]) -> str:
         worst=attacks.worst(findings.get("attacks.worst")),
         secrets=secrets,
         utility=utility,
+        fairness=fairness.fairness(findings),
         other=[f for check, f in findings.items() if check not in shown],
         histograms=_histograms(findings.get("fidelity.tvd1"), data.get("schema") or {}),
         heatmap=_heatmap(findings.get("fidelity.tvd2")),
@@ -82,7 +90,7 @@ def _by_column(finding: dict[str, Any]) -> list[tuple[str | None, list[dict]]]:
 
 
 def _histograms(finding: dict[str, Any] | None, schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """One picture per column, with the column's own distances."""
+    """One picture per column, with the column's own distances, the furthest first."""
     details = (finding or {}).get("details") or {}
     distances = {c.get("column"): c for c in details.get("columns") or []}
     kinds = {name: spec.get("kind") for name, spec in (schema.get("columns") or {}).items()}
@@ -93,8 +101,9 @@ def _histograms(finding: dict[str, Any] | None, schema: dict[str, Any]) -> list[
         desc = "Bars: training rows. Ticks: holdout rows. Circles: synthetic rows."
         picture = draw(data, title=f"Shares of the values of {name}", desc=desc)
         hidden = max(0, len(figures.bins(data)) - figures.MOST) if draw is figures.categories else 0
-        out.append({"column": name, "picture": picture, "hidden": hidden, **distances.get(name, {})})
-    return out
+        unshown = sum(share is None for part in ("train", "holdout") for share in data.get(part) or [])
+        out.append({"column": name, "picture": picture, "hidden": hidden, "unshown": unshown, **distances.get(name, {})})
+    return sorted(out, key=lambda column: -column["value"] if is_number(column.get("value")) else 0.0)
 
 
 def _heatmap(finding: dict[str, Any] | None) -> dict[str, Any] | None:

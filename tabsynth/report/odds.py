@@ -20,7 +20,7 @@ SCRIPT = """
   const {priors, rates, ceilings} = JSON.parse(box.dataset.curve);
   const [prior, rate] = box.querySelectorAll("input");
   const [belief, right, named] = box.querySelectorAll("output strong");
-  const short = (x) => Number(x.toPrecision(3)).toLocaleString("en", {maximumFractionDigits: 12});
+  const short = (x) => Number(x.toPrecision(3)).toLocaleString("en", {maximumFractionDigits: 12}).replaceAll(",", "\\u202f");
   const percent = (x) => short(100 * x) + "\\u00a0%";
   const update = () => {
     const p = priors[prior.value], fpr = rates[rate.value], tpr = ceilings[rate.value];

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MISSING = "not available"
 _PERCENT = "\u00a0%"
+_WRITTEN = str.maketrans({",": "\u202f", "-": "\u2212"})
+"""Thousands apart by a narrow no-break space (ISO 80000-1): a comma is a decimal sign in half of the world. And a true minus."""
 
 
 def render(template: str, **context: Any) -> str:
@@ -60,15 +62,17 @@ def is_number(value: Any) -> bool:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """12345 -> 12,345 and 0.5 -> 0.500; anything that is not a finite number -> not available."""
+    """12345 -> 12 345 and 0.5 -> 0.500; anything that is not a finite number -> not available."""
     if not is_number(value):
         return MISSING
-    return (f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}").replace("-", "\u2212")
+    return (f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}").translate(_WRITTEN)
 
 
 def plain(value: Any) -> str:
-    """A value of a column, as it is: 1500000.0 -> 1,500,000. Text, such as a date, is passed on."""
-    return f"{value:,.10g}".replace("-", "\u2212") if is_number(value) else value if isinstance(value, str) else MISSING
+    """A value of a column, as it is: 1500000.0 -> 1 500 000. Text, such as a date, is passed on untouched."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,.10g}".translate(_WRITTEN) if is_number(value) else MISSING
 
 
 def percent(value: Any, digits: int = 1) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from tabsynth.access import Progress, silent
 from tabsynth.errors import SchemaError
+from tabsynth.policy import Policy
 from tabsynth.schema import Schema
-from tabsynth.validate import attacks, expectations, fidelity, utility
+from tabsynth.validate import attacks, expectations, fairness, fidelity, small_cells, utility
 from tabsynth.validate.audit import measured
 from tabsynth.validate.check import Check, Evidence, Finding
 
@@ -18,6 +20,7 @@ CHECKS: dict[str, Check] = {
     "tails": fidelity.tails,
     "categories": fidelity.categories,
     "prediction": utility.utility,
+    "fairness": fairness.fairness,
     "attacks": attacks.attacks,
     "schema": expectations.expectations,
 }
@@ -33,6 +36,8 @@ def evaluate(
     target: str | None = None,
     seed: int = 0,
     card: Any = None,
+    policy: Policy | None = None,
+    further: Sequence[pd.DataFrame] = (),
     progress: Progress = silent,
 ) -> list[Finding]:
     """Compare a synthetic table with the real rows it was fitted on and with real rows it never saw. The result is NOT private.
@@ -48,6 +53,10 @@ def evaluate(
         Of every random choice; the same seed gives the same findings.
     card : dict, optional
         The release's card, which tells attackers what was measured, and whose engine's audit is quoted.
+    policy : Policy, optional
+        Thresholds of the verdicts; the default policy without.
+    further : sequence of DataFrame
+        More tables from the same model, to see how much attacks vary.
     progress : callable, optional
         Told what is done next and which fraction is behind us.
 
@@ -68,13 +77,15 @@ def evaluate(
             raise SchemaError(f"the {name} table does not have the schema's columns in the schema's order; conform it first.")
     target = schema.to_predict(target)
     cliques = attacks.focal.cliques_of(card, schema)
-    evidence = Evidence(schema, train, holdout, synthetic, target, seed, measured=cliques)
+    policy = policy or Policy.load("default")
+    evidence = Evidence(schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further)
     findings = []
     for done, (label, check) in enumerate(CHECKS.items()):
         progress(label, done / len(CHECKS))
         findings += check(evidence)
     progress("done", 1.0)
-    return [finding.plain() for finding in (*findings, *measured.audited(card))]
+    shown = small_cells.suppressed(findings, evidence, int(policy["small_cell"]))
+    return [finding.plain() for finding in (*shown, *measured.audited(card))]
 
 
 __all__ = ["CHECKS", "Evidence", "Finding", "evaluate"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabsynth.policy import Policy
 from tabsynth.schema import Schema
 
 
@@ -30,6 +31,12 @@ class Evidence:
         Real rows that an attacker may know and that are in neither of the others. Without it, half of the holdout's units.
     measured : sequence of tuple of int
         Sets of modelled columns whose tables the generator is known to have measured; its card says so, and the card is public.
+    policy : Policy
+        The thresholds of the verdicts.
+    further : sequence of DataFrame
+        More tables from the same model, attacked to see how much the results vary.
+    memo : dict
+        What one check computed and another can use again, such as a trained classifier's scores. It starts empty, in a copy too.
     """
 
     schema: Schema
@@ -40,6 +47,9 @@ class Evidence:
     seed: int = 0
     reference: pd.DataFrame | None = None
     measured: Sequence[tuple[int, ...]] = ()
+    policy: Policy = field(default_factory=lambda: Policy.load("default"))
+    further: Sequence[pd.DataFrame] = ()
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,20 @@ def bootstrap(
     return out
 
 
+def needed_factor(settled: Callable[[float], bool], most: float = 10_000.0) -> float | None:
+    """Smallest multiple of the trials (to a tenth) at which a question would be settled, or None up to `most`.
+
+    Parameters
+    ----------
+    settled : callable
+        From a multiple above 1 to whether so many times the trials, with rates as they were seen, would decide.
+    """
+    factor = 1.1
+    while factor <= most and not settled(factor):
+        factor *= 1.1
+    return factor if factor <= most else None
+
+
 def normal_quantile(level: float = 0.95) -> float:
     """z such that a standard normal lies within +-z with probability `level`."""
     from scipy.stats import norm

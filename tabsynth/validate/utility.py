@@ -24,23 +24,29 @@ _METRICS = {"auc": "area under the ROC curve", "ap": "average precision"}
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """One binary question: which rows have the positive class.
 
     Parameters
     ----------
+    note : str
+        Why it cannot be asked of these tables; empty where it can.
     positive : str
         In words.
     features : dict from table name to DataFrame
         Numbers as float64, labels as integer codes (-1 for missing and rare ones); rows with a missing target are left out.
     answers : dict from table name to ndarray of bool
     labels : dict from label column to number of codes
+    units : ndarray of int, shape (holdout rows,)
+        Privacy unit of each holdout row as 0, 1, ...
     """
 
+    note: str
     positive: str
     features: dict[str, pd.DataFrame]
     answers: dict[str, np.ndarray]
     labels: dict[str, int]
+    units: np.ndarray
 
 
 def utility(evidence: Evidence) -> list[Finding]:
@@ -52,30 +58,21 @@ def utility(evidence: Evidence) -> list[Finding]:
     """
     if evidence.target is None:
         return [Finding("utility", "Utility for prediction", None, better="higher", note="No target column was named.")]
-    task = _task(evidence)
-    train, holdout, synthetic = (task.answers[name] for name in ("train", "holdout", "synthetic"))
-    note = next(
-        (f"The {name} rows have only one class of {evidence.target!r}, or none." for name, y in
-         (("training", train), ("holdout", holdout)) if len(np.unique(y)) < 2),
-        "" if len(synthetic) else "The synthetic table has no rows with a target.",
-    )  # fmt: skip
-    if note:
+    task = question(evidence)
+    if task.note:
         names = [(f"utility.{m}.{k}", f"{_TITLES[m]} on real rows: {_METRICS[k]}") for m in _MODELS for k in _METRICS]
-        return [Finding(check, title, None, better="higher", note=note) for check, title in names]
-    known = evidence.holdout[evidence.holdout[evidence.target].notna()]
-    units = np.unique(unit_codes(known, evidence.schema), return_inverse=True)[1]
-    return [finding for model in _MODELS for finding in _judged(evidence, task, model, units)]
+        return [Finding(check, title, None, better="higher", note=task.note) for check, title in names]
+    return [finding for model in _MODELS for finding in _judged(evidence, task, model)]
 
 
-def _judged(evidence: Evidence, task: _Task, model: str, units: np.ndarray) -> list[Finding]:
+def _judged(evidence: Evidence, task: Task, model: str) -> list[Finding]:
     truth = task.answers["holdout"]
     scores, numbers, intervals = {}, {}, {}
     for source in ("synthetic", "train"):
-        rng = np.random.default_rng([evidence.seed, 20])
-        scores[source] = _scores(task, model, source, rng)
-        measure = _measure(truth, scores[source])
+        scores[source] = scores_of(evidence, model, source)
+        measure = measure_of(truth, scores[source])
         numbers[source] = measure(np.ones(len(truth)))
-        intervals[source] = bootstrap(measure, units, rng)
+        intervals[source] = bootstrap(measure, task.units, np.random.default_rng([evidence.seed, 21]))
     single = task.answers["synthetic"].min() == task.answers["synthetic"].max()
     out = []
     for i, (metric, words) in enumerate(_METRICS.items()):
@@ -97,7 +94,36 @@ def _pair(interval: Interval | None) -> list[float] | None:
     return None if interval is None else list(interval)
 
 
-def _task(evidence: Evidence) -> _Task:
+def question(evidence: Evidence) -> Task:
+    """What there is to predict, asked of all three tables; for an `evidence` with a target."""
+    if "question" not in evidence.memo:
+        evidence.memo["question"] = _asked(evidence)
+    return evidence.memo["question"]
+
+
+def scores_of(evidence: Evidence, model: str, source: str) -> np.ndarray:
+    """Scores of the question's holdout rows by a model trained once on the rows of `source`: 'train' or 'synthetic'."""
+    key = ("scores", model, source)
+    if key not in evidence.memo:
+        task, rng = question(evidence), np.random.default_rng([evidence.seed, 20])
+        evidence.memo[key] = _scores(task, model, source, np.sort(rng.permutation(len(task.answers[source]))[:ROWS]))
+    return evidence.memo[key]
+
+
+def scores_by_part(evidence: Evidence, model: str, parts: int) -> list[np.ndarray]:
+    """Scores of the question's holdout rows by models that are each trained on one of `parts` random parts of the training rows.
+
+    The parts have about as many privacy units each and none in common; together they have at most `ROWS` rows.
+    """
+    task, rng = question(evidence), np.random.default_rng([evidence.seed, 24])
+    known = evidence.train[evidence.train[evidence.target].notna()]
+    units = np.unique(unit_codes(known, evidence.schema), return_inverse=True)[1]
+    part = (rng.permutation(units.max(initial=-1) + 1) % parts)[units]
+    rows = [np.flatnonzero(part == p)[: ROWS // parts] for p in range(parts)]
+    return [_scores(task, model, "train", chosen) for chosen in rows]
+
+
+def _asked(evidence: Evidence) -> Task:
     schema, tables = evidence.schema, {name: getattr(evidence, name) for name in ("train", "holdout", "synthetic")}
     tables = {name: table[table[evidence.target].notna()] for name, table in tables.items()}
     positive, answers = _answers(schema[evidence.target], tables)
@@ -117,7 +143,13 @@ def _task(evidence: Evidence) -> _Task:
         for name in tables:
             features[name][column.name] = known.get_indexer(values[name])
     frames = {name: pd.DataFrame(columns, index=range(len(tables[name]))) for name, columns in features.items()}
-    return _Task(positive, frames, answers, labels)
+    note = next(
+        (f"The {words} rows have only one class of {evidence.target!r}, or none." for name, words in
+         (("train", "training"), ("holdout", "holdout")) if len(np.unique(answers[name])) < 2),
+        "" if len(answers["synthetic"]) else "The synthetic table has no rows with a target.",
+    )  # fmt: skip
+    units = np.unique(unit_codes(tables["holdout"], schema), return_inverse=True)[1]
+    return Task(note, positive, frames, answers, labels, units)
 
 
 def _answers(column: Column, tables: dict[str, pd.DataFrame]) -> tuple[str, dict[str, np.ndarray]]:
@@ -131,12 +163,10 @@ def _answers(column: Column, tables: dict[str, pd.DataFrame]) -> tuple[str, dict
     return rarest, {name: v == rarest for name, v in labels.items()}
 
 
-def _scores(task: _Task, model: str, source: str, rng: np.random.Generator) -> np.ndarray:
-    """Scores of the holdout rows by a model trained on the rows of `source`; constant where these have one class."""
-    features, answers = task.features[source], task.answers[source]
-    rows = np.sort(rng.permutation(len(answers))[:ROWS])
-    features, answers = features.iloc[rows], answers[rows]
-    if answers.min() == answers.max() or not features.shape[1]:
+def _scores(task: Task, model: str, source: str, rows: np.ndarray) -> np.ndarray:
+    """Scores of the holdout rows by a model trained on these rows of `source`; constant where they have one class or none."""
+    features, answers = task.features[source].iloc[rows], task.answers[source][rows]
+    if len(np.unique(answers)) < 2 or not features.shape[1]:
         return np.zeros(len(task.answers["holdout"]))
     holdout, numbers = task.features["holdout"], [name for name in features if name not in task.labels]
     medians = features[numbers].median().fillna(0.0)
@@ -144,7 +174,7 @@ def _scores(task: _Task, model: str, source: str, rng: np.random.Generator) -> n
     return _MODELS[model](task, features, answers, holdout)
 
 
-def _boosting(task: _Task, features: pd.DataFrame, answers: np.ndarray, holdout: pd.DataFrame) -> np.ndarray:
+def _boosting(task: Task, features: pd.DataFrame, answers: np.ndarray, holdout: pd.DataFrame) -> np.ndarray:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
@@ -156,7 +186,7 @@ def _boosting(task: _Task, features: pd.DataFrame, answers: np.ndarray, holdout:
         return model.fit(train, answers).predict_proba(test)[:, 1]
 
 
-def _logistic(task: _Task, features: pd.DataFrame, answers: np.ndarray, holdout: pd.DataFrame) -> np.ndarray:
+def _logistic(task: Task, features: pd.DataFrame, answers: np.ndarray, holdout: pd.DataFrame) -> np.ndarray:
     from sklearn.compose import ColumnTransformer
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -175,7 +205,7 @@ def _logistic(task: _Task, features: pd.DataFrame, answers: np.ndarray, holdout:
 _MODELS: dict[str, Callable[..., np.ndarray]] = {"boosting": _boosting, "logistic": _logistic}
 
 
-def _measure(truth: np.ndarray, scores: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
+def measure_of(truth: np.ndarray, scores: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
     """From row weights to ROC AUC and average precision (NaN where a class has no weight); the scores are sorted once."""
     order = np.argsort(-scores, kind="stable")
     truth, ends = truth[order], np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))

@@ -23,11 +23,13 @@ class Browser:
 
     Attributes
     ----------
+    program : str
     events : list of dict
         What the browser reported since the last `open`: requests, console messages, exceptions.
     """
 
     def __init__(self, program: str, profile: Path) -> None:
+        self.program = program
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
         options = [
@@ -71,22 +73,30 @@ class Browser:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
 
-    def open(self, path: Path, *, width: int = 1280, dark: bool = False, media: str = "") -> None:
-        """Load a file at a width in CSS pixels and wait for its load event."""
+    def open(self, path: Path, *, width: int = 1280, dark: bool = False, media: str = "", **features: str) -> None:
+        """Load a file at a width in CSS pixels and wait for its load event; `features` are media features, such as forced_colors."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.call("Emulation.setEmulatedMedia", media=media, features=scheme)
+        features = {"prefers_color_scheme": "dark" if dark else "light"} | features
+        known = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        self.call("Emulation.setEmulatedMedia", media=media, features=known)
         self.events.clear()
         self.call("Page.navigate", url=path.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 
     def evaluate(self, expression: str) -> Any:
-        """Value of a JavaScript expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Value of a JavaScript expression in the page; a promise is waited for."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"])
         return answer["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press a key: Tab, Enter or ArrowRight."""
+        code = {"Tab": 9, "Enter": 13, "ArrowRight": 39}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
 
     def screenshot(self, clip: dict[str, float] | None = None) -> bytes:
         """The whole page, or a part of it, as PNG."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tabsynth.report import card, report
+from tabsynth.report import card, compare, report
 
 from . import browser as chromium
-from . import sample
+from . import sample, sample_compare
 
 PAGES = {
     "report": lambda: report(sample.report()),
@@ -20,6 +20,8 @@ PAGES = {
     "card": lambda: card(sample.card()),
     "card without privacy": lambda: card(sample.not_private_card()),
     "hostile card": lambda: card(sample.hostile_card()),
+    "comparison": lambda: compare(sample_compare.several(), sample_compare.NAMES),
+    "hostile comparison": lambda: compare(sample_compare.hostile(), [sample.HOSTILE, sample.BREAKER]),
 }
 
 

@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, claims, threats
+from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, claims
 from tabsynth.report.guarantee import ceilings, charge_shares, highest_tpr, is_private
+from tabsynth.report.threats import threats
 from tabsynth.validate.audit import measured
 
 from . import sample
@@ -66,13 +67,13 @@ def test_an_unknown_verdict_is_inconclusive(verdict: str | None):
 def test_the_sentence_on_membership():
     sentence = claims(findings(), None, "units")[MEMBERSHIP].sentence
     assert sentence == (
-        "The strongest of 67 attacks, chosen on one half of the units, identified 41 of 3,663 training units on the other half while "
-        "wrongly naming 36 of 3,663 others. This does not show that no attack exists."
+        "The strongest of 67 attacks, chosen on one half of the units, identified 41 of 3\u202f663 training units on the other half while "
+        "wrongly naming 36 of 3\u202f663 others. This does not show that no attack exists."
     )
 
 
 def test_near_copies_that_fail_are_named():
-    levels = sample.report()["findings"][9]["details"]["levels"]
+    levels = next(f for f in sample.report()["findings"] if f["check"] == "attacks.replication")["details"]["levels"]
     levels[2]["interval"] = [0.001, 0.004]
     sentence = claims(findings(attacks_replication={"verdict": "fail", "details": {"levels": levels}}), None, "rows")[
         COPIES
@@ -146,10 +147,10 @@ def test_one_column_decides_about_all(changed: dict, verdict: str):
     assert ("More often than chance explains: age." in claim.sentence) == (verdict == FAIL)
 
 
-def test_the_sentence_on_attributes_tells_the_attacker_who_is_furthest_ahead():
+def test_the_sentence_on_attributes_tells_the_column_that_decides():
     sentence = claims(findings(), None, "units")[ATTRIBUTE].sentence
     assert sentence == (
-        "3 of 3 columns were guessed from the others by attackers who learned from the synthetic table. Furthest ahead: income (forest), "
+        "3 of 3 columns were guessed from the others by attackers who learned from the synthetic table. Least protected: income (forest), "
         "guessed right for 82.0\u00a0% of training units and for 81.0\u00a0% of others, a difference of 1.0\u00a0% "
         "[\u22121.7,\u00a03.7\u00a0%], an interval that holds for all columns together."
     )

@@ -13,6 +13,7 @@ from tabsynth.pipeline import write_report
 from tabsynth.release import write_json
 from tabsynth.report import card
 
+from . import browser as chromium
 from . import sample
 
 
@@ -137,6 +138,41 @@ def test_bad_places_are_refused_and_nothing_is_replaced(written, run, source, ou
     assert {p: p.read_bytes() for p in written.iterdir()} == before
 
 
+@pytest.mark.parametrize("name", ["page.docx", "page.json", "card.htm", "page.HTM", "report.md", "page.png"])
+def test_a_file_of_another_kind_is_not_taken_for_a_folder(written, run, tmp_path, name):
+    says = f"--out is {name}; give a new .html or .pdf file, or a folder."
+    _refused(run("--from", written / "card.json", "--out", tmp_path / name), says, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["eps0.3", "release.2026-03", "plain", ".hidden"])
+def test_a_folder_may_have_a_point_in_its_name(written, run, tmp_path, name):
+    assert run("--from", written / "card.json", "--out", tmp_path / name)[0] == 0
+    assert [p.name for p in (tmp_path / name).iterdir()] == ["card.html"]
+
+
+def test_a_folder_that_is_there_may_have_any_name(written, run, tmp_path):
+    (tmp_path / "my.docx").mkdir()
+    assert run("--from", written / "card.json", "--out", tmp_path / "my.docx")[0] == 0
+    assert [p.name for p in (tmp_path / "my.docx").iterdir()] == ["card.html"]
+
+
+@pytest.mark.skipif(chromium.find() is None, reason="printing needs a Chromium")
+@pytest.mark.parametrize("name", ["card.pdf", "CARD.PDF"])
+def test_a_name_that_ends_in_pdf_is_printed(written, run, tmp_path, name):
+    code, out, err = run("--from", written / "card.json", "--out", tmp_path / name)
+    assert (code, err) == (0, "")
+    assert out == f"Public card: {tmp_path / name}\n"
+    assert (tmp_path / name).read_bytes().startswith(b"%PDF")
+    code, _, err = run("--from", written / "card.json", "--out", tmp_path / name)
+    assert code == 2
+    assert "already exists; name a new file" in err
+
+
+def test_without_a_browser_a_pdf_is_refused_and_nothing_is_written(written, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _refused(run("--from", written / "card.json", "--out", tmp_path / "new.pdf"), "a PDF needs a Chromium", tmp_path / "new.pdf")
+
+
 def test_text_that_no_file_can_hold_is_replaced(written, run, tmp_path):
     (written / "card.json").write_text(json.dumps(sample.card() | {"noise": "\ud800"}))
     assert run("--from", written / "card.json", "--out", tmp_path / "new.html")[0] == 0
@@ -146,7 +182,9 @@ def test_text_that_no_file_can_hold_is_replaced(written, run, tmp_path):
 def test_it_explains_itself(run):
     code, out, _ = run("--help")
     assert code == 0
-    assert all(word in out for word in ("--from", "report.internal.json", "card.json", "--out", "byte for byte"))
+    assert all(
+        word in out for word in ("--from", "report.internal.json", "card.json", "--out", "byte for byte", "--compare", ".pdf")
+    )
     assert run()[0] == 2
 
 

@@ -275,12 +275,12 @@ def test_controls_notice_units_on_both_sides_and_count_shared_rows(unit_schema, 
 def test_the_headline_is_free_of_selection_and_the_best_attack_wins():
     """Mean over 100 runs within 4 standard errors of chance, among 15 useless attacks; a useful one is chosen and reported."""
     rng, member = np.random.default_rng(0), np.repeat([True, False], 200)
-    useless = [membership.headline({str(k): rng.normal(size=400) for k in range(15)}, member, seed) for seed in range(100)]
+    useless = [membership.headline({str(k): rng.normal(size=400) for k in range(15)}, member, seed, 0.5) for seed in range(100)]
     values = np.array([finding.value for finding in useless])
     assert abs(values.mean() - 11 / 101) < 4 * values.std() / np.sqrt(100)  # beat the 11th of 100 non-members
     assert not any(finding.verdict == "pass" for finding in useless)  # 15 attacks on 200 units leave too much room
     scores = {"noise": rng.normal(size=400), "good": rng.normal(size=400) + 2 * member}
-    best = membership.headline(scores, member, 0)
+    best = membership.headline(scores, member, 0, 0.5)
     assert best.details["chosen"] == "good"
     assert best.verdict == "fail"
     assert best.details["fpr"] == best.reference == 0.1
@@ -289,7 +289,7 @@ def test_the_headline_is_free_of_selection_and_the_best_attack_wins():
 
 def test_the_headline_uses_one_percent_where_there_are_enough_non_members():
     rng, member = np.random.default_rng(0), np.repeat([True, False], 2600)
-    finding = membership.headline({"noise": rng.normal(size=5200)}, member, 0)
+    finding = membership.headline({"noise": rng.normal(size=5200)}, member, 0, 0.5)
     assert (finding.details["fpr"], finding.details["n_nonmembers"], finding.details["fp"]) == (0.01, 1300, 13)
     assert finding.verdict == "pass"
     assert finding.details["upper_all"] < finding.details["tolerance"] == pytest.approx(0.0339, abs=1e-4)

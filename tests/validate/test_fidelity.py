@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+from collections import Counter
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -150,3 +152,92 @@ def test_bins_of_integers_are_named_by_whole_numbers():
     shown = fidelity.tvd(Evidence(schema, table, table, table))[0].details["histograms"][0]["bins"]
     assert "40" in shown
     assert not any("." in label for label in shown)
+
+
+def test_a_distance_is_at_most_one():
+    """Three labels against ten others: summed as they are, the shares make 1.0000000000000002."""
+    labels = tuple(f"l{i:03}" for i in range(100))
+    schema = Schema("t", (Column("c", "categorical", labels=labels),))
+    train, synthetic = (pd.DataFrame({"c": list(chosen)}, dtype=object) for chosen in (labels[:3], labels[50:60]))
+    found = fidelity.tvd(Evidence(schema, train, synthetic, train))[0]
+    assert found.value == found.reference == found.details["columns"][0]["value"] == 1
+
+
+def _yardsticks(evidence):
+    return {finding.check: finding.details["yardstick"] for finding in fidelity.tvd(evidence)}
+
+
+def _counted(evidence, share, size):
+    """The yardstick's distance by hand, for tables of labels alone: a random order of the units, the first of them, and Counters."""
+    keys = [*evidence.train["patient"]] if "patient" in evidence.train else [*range(len(evidence.train))]
+    units = list(dict.fromkeys(keys))
+    order = np.random.default_rng([evidence.seed, 14]).permutation(len(units))
+    chosen = {unit for unit, rank in zip(units, order, strict=True) if rank < round(share * len(units))}
+    subset = evidence.train[[key in chosen for key in keys]]
+    distances = []
+    for names in combinations([c.name for c in evidence.schema.modelled], size):
+        p, q = (Counter(zip(*(t[n].astype(str) for n in names), strict=True)) for t in (subset, evidence.holdout))
+        distances.append(sum(abs(p[cell] / p.total() - q[cell] / q.total()) for cell in p | q) / 2)
+    return np.mean(distances)
+
+
+@pytest.mark.parametrize("units", [False, True], ids=["rows", "units"])
+def test_the_yardstick_is_the_distance_of_random_training_rows(units, people, visits, schema, unit_schema, monkeypatch):
+    whole, draw = (unit_schema, visits) if units else (schema, people)
+    names = [*(["patient"] if units else []), "job", "grade", "smoker"]
+    labels = Schema("labels", tuple(whole[name] for name in names), unit=whole.unit)
+    evidence = Evidence(labels, *(draw(300, seed)[names] for seed in range(3)), seed=5)
+    for dense in (fidelity._DENSE, 0):
+        monkeypatch.setattr(fidelity, "_DENSE", dense)
+        for finding, size in zip(fidelity.tvd(evidence), (1, 2, 3), strict=True):
+            *parts, last = finding.details["yardstick"]["shares"]
+            assert [share for share, _ in parts] == [0.05, 0.1, 0.2, 0.5]  # 2 % are 6 units
+            assert [d for _, d in parts] == pytest.approx([_counted(evidence, share, size) for share, _ in parts])
+            assert last == [1, finding.reference]
+
+
+def test_the_yardstick_shrinks_with_the_share_and_depends_on_the_seed_alone(schema, people):
+    tables = people(2500, 0), people(1500, 1), people(500, 2)
+    first, again, *others = (_yardsticks(Evidence(schema, *tables, seed=seed)) for seed in (0, 0, 1, 2, 3))
+    assert first == again
+    for check in first:
+        shares, distances = np.mean([yardstick[check]["shares"] for yardstick in (first, *others)], axis=0).T
+        assert shares.tolist() == [*fidelity.SHARES, 1]
+        assert (np.diff(distances) < 0).all()
+        assert all(first[check]["shares"][0] != other[check]["shares"][0] for other in others)
+
+
+def test_five_percent_of_other_rows_of_the_population_are_placed_at_five_percent(schema, people):
+    """Over 10 draws, the mean gap to the distance of 5 % of the training rows is 0 within 4 standard errors; to 2 and 10 % it is not."""
+    gaps = []
+    for seed in range(10):
+        tables = (people(rows, 10 * seed + i) for i, rows in enumerate((2000, 2000, 100)))
+        found = fidelity.tvd(Evidence(schema, *tables, seed=seed))
+        distances = [dict(map(tuple, finding.details["yardstick"]["shares"])) for finding in found]
+        gaps.append([[f.value - d[share] for share in (0.02, 0.05, 0.1)] for f, d in zip(found, distances, strict=True)])
+        assert all({f.details["yardstick"]["share"], f.details["yardstick"]["further"]} & {0.05} for f in found)
+    scores = np.mean(gaps, 0) / (np.std(gaps, 0, ddof=1) / 10**0.5)
+    assert (np.abs(scores[:, 1]) < 4).all()
+    assert (scores[:, 0] < -4).all()
+    assert (scores[:, 2] > 4).all()
+
+
+def test_the_yardstick_says_between_which_shares_a_distance_lies(schema, people):
+    train, holdout = people(3000, 0), people(500, 1)
+    missing = holdout.assign(income=np.nan, born=pd.NaT, job=None, weight=1.0, age=pd.NA)
+    missing = missing.astype({name: train[name].dtype for name in missing})
+    near, between, apart = (_yardsticks(Evidence(schema, train, holdout, t)) for t in (holdout, people(700, 2), missing))
+    for check, yardstick in between.items():
+        shares = yardstick["shares"]
+        value = next(f.value for f in fidelity.tvd(Evidence(schema, train, holdout, people(700, 2))) if f.check == check)
+        place = [share for share, _ in shares].index(yardstick["share"])
+        assert shares[place - 1][0] == yardstick["further"]
+        assert shares[place][1] == yardstick["distance"] <= value < shares[place - 1][1]
+        assert near[check] == {"share": None, "distance": None, "further": None, "shares": shares}
+        assert apart[check] == {"share": shares[0][0], "distance": shares[0][1], "further": None, "shares": shares}
+
+
+@pytest.mark.parametrize(("rows", "shares"), [(21, None), (22, [0.5, 1])])
+def test_a_subset_of_ten_units_is_left_out(rows, shares, schema, people):
+    for yardstick in _yardsticks(Evidence(schema, people(rows, 0), people(50, 1), people(50, 2))).values():
+        assert (yardstick and [share for share, _ in yardstick["shares"]]) == shares

@@ -21,7 +21,7 @@ def test_the_headline_reports_on_other_units_than_it_chose_on():
     rng = np.random.default_rng(0)
     lucky = rng.normal(size=2000)
     lucky[choosing] += 10 * member[choosing]
-    found = membership.headline({"lucky": lucky, "weak": rng.normal(size=2000) + 0.5 * member}, member, 3)
+    found = membership.headline({"lucky": lucky, "weak": rng.normal(size=2000) + 0.5 * member}, member, 3, 0.5)
     assert found.details["chosen"] == "lucky"
     assert found.value < 0.2
     assert found.verdict != "fail"
@@ -30,7 +30,7 @@ def test_the_headline_reports_on_other_units_than_it_chose_on():
 def test_the_headline_states_precision_at_three_priors():
     """1,000 and 1,000 units to report on, shift 2: 37 % found at 1 %, so 97 % right among halves, 27 % right among one in 100."""
     scores, member = _noise(4000, 1)
-    found = membership.headline({"good": scores["0"] + 2 * member}, member, 0, familywise_p=0.02)
+    found = membership.headline({"good": scores["0"] + 2 * member}, member, 0, 0.5, familywise_p=0.02)
     assert found.details["familywise_p"] == 0.02
     rows = found.details["precision"]
     assert [row["prior"] for row in rows] == [0.5, 0.1, 0.01]
@@ -50,7 +50,7 @@ def test_a_small_leak_is_reported_though_it_is_within_the_tolerance():
     assert together.value < 0.01
     assert together.verdict is None
     assert "1 of 6 attacks did better than chance" in together.note
-    assert membership.headline(scores, member, 0).verdict == "pass"
+    assert membership.headline(scores, member, 0, 0.5).verdict == "pass"
 
 
 def test_useless_attacks_are_not_called_a_leak():
@@ -65,7 +65,7 @@ def test_useless_attacks_are_not_called_a_leak():
 
 def test_too_few_units_give_no_number():
     for scores, member in (({}, np.array([], bool)), ({}, np.repeat([True, False], 50)), _noise(2, 3)):
-        for found in (membership.headline(scores, member, 0), membership.familywise(scores, member, 0)):
+        for found in (membership.headline(scores, member, 0, 0.5), membership.familywise(scores, member, 0)):
             assert found.value is None
             assert found.note
 

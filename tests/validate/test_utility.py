@@ -37,10 +37,10 @@ def _evidence(kind="categorical", rows=1000, sign=1, **changes):
 def test_weighted_measures_match_scikit_learn():
     rng = np.random.default_rng(0)
     truth, scores, weights = rng.random(300) < 0.3, np.round(rng.normal(size=300), 1), rng.integers(0, 4, 300).astype(float)
-    auc, ap = utility._measure(truth, scores)(weights)
+    auc, ap = utility.measure_of(truth, scores)(weights)
     assert auc == pytest.approx(roc_auc_score(truth, scores, sample_weight=weights))
     assert ap == pytest.approx(average_precision_score(truth, scores, sample_weight=weights))
-    assert np.isnan(utility._measure(truth, scores)(np.where(truth, 0.0, 1.0))).all()
+    assert np.isnan(utility.measure_of(truth, scores)(np.where(truth, 0.0, 1.0))).all()
 
 
 @pytest.mark.parametrize("kind", ["categorical", "numeric"])

@@ -30,6 +30,7 @@ from tabsynth.validate.attacks import (
     plagiarism,
     profiles,
     reconstruction,
+    regenerations,
     replication,
     singling_out,
     statistics,
@@ -60,6 +61,8 @@ ATTACKS = {
 PROFILED = ("dcr", "ldr", "nndr")
 """The attacks that are also run on whole units, where the synthetic table has units."""
 _CALIBRATION = 5_000
+AGAIN = ("dcr", "ldr", "replication")
+"""What further tables from the same model are attacked with in any case."""
 OTHERS = ("replication", "focal", "attribute", "singling_out", "linkability", "reconstruction")
 """What else can be asked for by name: attacks that ask another question, or know more than the tables."""
 USUAL = (*ATTACKS, *OTHERS[:-1])
@@ -67,6 +70,20 @@ USUAL = (*ATTACKS, *OTHERS[:-1])
 
 
 def attacks(evidence: Evidence, only: Sequence[str] = USUAL) -> list[Finding]:
+    """`attack_table` on the table under judgement, and how much the results vary over further tables from the same model.
+
+    Further tables are attacked with the attack that the headline chose, two that are always the same, and replication.
+    """
+    first = attack_table(evidence, only)
+    if not evidence.further:
+        return first
+    chosen = next(f for f in first if f.check == "attacks.membership").details.get("chosen") or ""
+    again = [name for name in only if name in (*AGAIN, chosen.partition(".")[0])]
+    others = [attack_table(replace(evidence, synthetic=table), again) for table in evidence.further]
+    return [*first, regenerations.finding([first, *others])]
+
+
+def attack_table(evidence: Evidence, only: Sequence[str]) -> list[Finding]:
     """Replication, every membership attack under every scaling that matters to it, all of them together, and the controls.
 
     Where units have several rows, a unit's score is the mean of its rows' scores, and the headline and the controls are about
@@ -190,7 +207,7 @@ def _overall(evidence: Evidence, challenge: Challenge, encoded: list[Encoded], s
     """What all attacks say together: the family-wise test, the headline, the ensemble, and the worst groups."""
     member, units = challenge.member, challenge.units
     overall = membership.familywise(scores, member, evidence.seed)
-    headline = membership.headline(scores, member, evidence.seed, overall.value)
+    headline = membership.headline(scores, member, evidence.seed, evidence.policy["membership_mu"], overall.value)
     if headline.value is None:
         nobody = np.zeros(0)
         return [overall, headline, ensemble.finding(nobody, nobody > 0, 0), worst.check(nobody, nobody > 0, nobody, {})]

@@ -10,16 +10,10 @@ import numpy as np
 from tabsynth.schema import Schema
 from tabsynth.validate.attacks._challenge import Challenge
 from tabsynth.validate.features import Encoded
-from tabsynth.validate.intervals import newcombe, residual_risk
+from tabsynth.validate.intervals import needed_factor, newcombe, residual_risk
 
 ROWS = 5_000
 """At most this many units a side, and one row of each."""
-TOLERATED = 0.09
-"""A pass needs every upper bound of the residual risk at or below this (gate G2)."""
-SOURCE = (
-    "The bound of 9 % was set by EMA Policy 0070 and Health Canada for the re-identification of public clinical reports; here it "
-    "is an analogy."
-)
 
 
 def one_row_each(units: np.ndarray, rng: np.random.Generator, at_most: int = ROWS) -> np.ndarray:
@@ -66,11 +60,23 @@ def compared(members: float, others: float, asked: tuple[int, int], level: float
     }  # fmt: skip
 
 
-def verdict(results: Sequence[dict[str, Any]]) -> str:
+def verdict(results: Sequence[dict[str, Any]], tolerated: float) -> str:
     """Gate G2 on results of `compared`, by their simultaneous intervals."""
-    if any(result["simultaneous"][0] > TOLERATED for result in results):
+    if any(result["simultaneous"][0] > tolerated for result in results):
         return "fail"
-    return "pass" if all(result["simultaneous"][1] <= TOLERATED for result in results) else "inconclusive"
+    return "pass" if all(result["simultaneous"][1] <= tolerated for result in results) else "inconclusive"
+
+
+def needed(results: Sequence[dict[str, Any]], tolerated: float, level: float) -> float | None:
+    """How many times the trials `verdict` would need to decide, if all rates stayed as they are; None if no number would do."""
+
+    def more(result: dict[str, Any], factor: float) -> dict[str, Any]:
+        counts = (
+            result[name] * factor / result["design_effect"] for name in ("members", "n_members", "nonmembers", "n_nonmembers")
+        )
+        return {"simultaneous": residual_risk(*counts, level)[1]}
+
+    return needed_factor(lambda factor: verdict([more(r, factor) for r in results], tolerated) != "inconclusive")
 
 
 def _floats(interval: tuple[float, float]) -> list[float]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,12 @@ import pandas as pd
 from tabsynth.errors import OptionError
 from tabsynth.schema import Column
 from tabsynth.validate.attacks._challenge import Challenge
-from tabsynth.validate.attacks._inference import only, trials
+from tabsynth.validate.attacks._inference import ROWS, only, trials
 from tabsynth.validate.attacks._nearest import nearest
 from tabsynth.validate.attacks.statistics import halves
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import Encoded, Encoder, axis_values, label_values
-from tabsynth.validate.intervals import Interval, newcombe
+from tabsynth.validate.intervals import Interval, needed_factor, newcombe
 
 SECRETS = 8
 """Columns attacked unless some are named."""
@@ -27,8 +28,6 @@ TRAINING_ROWS = 20_000
 """The forests and the boosting are trained on at most this many synthetic rows; the nearest row is sought among all."""
 TOLERANCE = 0.05
 """A number is guessed right within this share of the column's range among reference rows."""
-TOLERATED = 0.05
-"""A pass needs every upper bound of the difference at or below this (gate G3)."""
 CONFIDENT = 0.9
 """An attacker guesses only where it is more confident than in this share of the cases."""
 BOOSTED_LABELS = 50
@@ -122,7 +121,7 @@ def check(evidence: Evidence, challenge: Challenge, secrets: Sequence[str] | Non
     return [
         Finding(f"attacks.attribute.{column.name}", _title(column), None, reference=0.0, note=found)
         if isinstance(found, str)
-        else _finding(column, task, found, evidence.seed, family)
+        else _finding(column, task, found, evidence, family)
         for column, task, found in zip(columns, tasks, guesses, strict=True)
     ]
 
@@ -248,33 +247,46 @@ def _training(task: _Task) -> tuple[np.ndarray, np.ndarray]:
     return _features(task.known[:TRAINING_ROWS]), task.values[:TRAINING_ROWS]
 
 
-def _finding(column: Column, task: _Task, found: dict[str, _Guesses], seed: int, family: int) -> Finding:
-    results = {name: _result(task, guesses, 1 - 0.05 / family) for name, guesses in found.items()}
-    choosing, judging = halves(task.member, np.random.default_rng([seed, 9]))
+def _finding(column: Column, task: _Task, found: dict[str, _Guesses], evidence: Evidence, family: int) -> Finding:
+    level, tolerated = 1 - 0.05 / family, evidence.policy["attribute"]
+    results = {name: _result(task, guesses, level) for name, guesses in found.items()}
+    choosing, judging = halves(task.member, np.random.default_rng([evidence.seed, 9]))
     gaps = {name: np.subtract(*_rates(g.right[choosing], task.member[choosing])) for name, g in found.items()}
     chosen = max(gaps, key=gaps.__getitem__)
     right, member = found[chosen].right[judging], task.member[judging]
-    bounds = [result["simultaneous"] for result in results.values()]
-    verdict = "inconclusive"
-    if any(low > 0 for low, _ in bounds):
-        verdict = "fail"
-    elif all(high <= TOLERATED for _, high in bounds):
-        verdict = "pass"
+    decision = _verdict([result["simultaneous"] for result in results.values()], tolerated)
+    more = _needed(list(results.values()), tolerated, level) if decision == "inconclusive" else None
     rule = f"A guess within {TOLERANCE:.0%} of the column's range counts as right. " if column.numeric else ""
     return Finding(
         f"attacks.attribute.{column.name}", _title(column), float(np.subtract(*_rates(right, member))), _gap(right, member), 0.0,
-        "guessed no more often than for unseen units", verdict=verdict,
+        "guessed no more often than for unseen units", verdict=decision,
         note=(
             f"The attacker ({chosen}) was chosen on one half of the units, the value is from the other half. {rule}Verdict: "
             f"intervals for all {family} attackers and columns together (Bonferroni); fail if a lower bound is above 0, pass if "
-            f"every upper bound is at most {100 * TOLERATED:.0f} percentage points. What is guessed equally well for unseen "
+            f"every upper bound is at most {100 * tolerated:g} percentage points. What is guessed equally well for unseen "
             "units is known from the population and is not counted as leakage, though it can still harm."
         ),
         details={
-            "column": column.name, "chosen": chosen, "attackers": results, "family": family, "tolerated": TOLERATED,
+            "column": column.name, "chosen": chosen, "attackers": results, "family": family, "tolerated": tolerated,
             "tolerance": TOLERANCE if column.numeric else None, "synthetic_rows": len(task.known),
+            "needed_nonmembers": more and ceil(more * int((~task.member).sum())), "most": ROWS,
         },
     )  # fmt: skip
+
+
+def _verdict(bounds: Sequence[Sequence[float]], tolerated: float) -> str:
+    """Gate G3, by the simultaneous intervals of all attackers on one column."""
+    if any(low > 0 for low, _ in bounds):
+        return "fail"
+    return "pass" if all(high <= tolerated for _, high in bounds) else "inconclusive"
+
+
+def _needed(results: Sequence[dict[str, Any]], tolerated: float, level: float) -> float | None:
+    """How many times the units `_verdict` would need to decide, if all rates stayed as they are; None if no number would do."""
+    counts = [[result[name] for name in ("members", "n_members", "nonmembers", "n_nonmembers")] for result in results]
+    return needed_factor(
+        lambda times: _verdict([newcombe(*(times * n for n in each), level) for each in counts], tolerated) != "inconclusive"
+    )
 
 
 def _result(task: _Task, guesses: _Guesses, level: float) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import numpy as np
 
 from tabsynth.validate.attacks._challenge import Challenge
-from tabsynth.validate.attacks._inference import SOURCE, TOLERATED, compared, only, trials, verdict
+from tabsynth.validate.attacks._inference import ROWS, compared, needed, only, trials, verdict
 from tabsynth.validate.attacks._nearest import nearest
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import Encoder
@@ -15,6 +16,7 @@ from tabsynth.validate.features import Encoder
 NEIGHBOURS = (1, 5, 10)
 SPLITS = 5
 SCALING = "rank"
+_LEVEL = 1 - 0.05 / len(NEIGHBOURS)
 
 
 def check(evidence: Evidence, challenge: Challenge) -> list[Finding]:
@@ -40,25 +42,30 @@ def check(evidence: Evidence, challenge: Challenge) -> list[Finding]:
         return [Finding(name, title, None, note=note)]
     rng = np.random.default_rng([evidence.seed, 7])
     rows = trials(challenge, rng)
-    results = _results(_linked(evidence, challenge, rows, rng), challenge.row_member[rows])
-    first = results[0]
+    results, tolerated = (
+        _results(_linked(evidence, challenge, rows, rng), challenge.row_member[rows]),
+        evidence.policy["residual_risk"],
+    )
+    first, decision = results[0], verdict(results, tolerated)
+    more = needed(results, tolerated, _LEVEL) if decision == "inconclusive" else None
     return [Finding(
         name, title, first["residual_risk"], tuple(first["interval"]), 0.0, "as often as for unseen units",
-        verdict=verdict(results),
+        verdict=decision,
         note=(
             f"The value is for the nearest row (k = 1). Verdict: intervals for k = {', '.join(map(str, NEIGHBOURS))} together "
-            f"(Bonferroni); pass if every upper bound is at most {TOLERATED:.0%}, fail if a lower bound is above it. {SOURCE}"
+            f"(Bonferroni); pass if every upper bound is at most {100 * tolerated:g} %, fail if a lower bound is above it."
         ),
-        details={"results": results, "splits": SPLITS, "scaling": SCALING, "tolerated": TOLERATED},
+        details={"results": results, "splits": SPLITS, "scaling": SCALING, "tolerated": tolerated,
+                 "needed_nonmembers": more and ceil(more * first["n_nonmembers"]), "most": ROWS},
     )]  # fmt: skip
 
 
 def _results(linked: np.ndarray, member: np.ndarray) -> list[dict[str, Any]]:
     """For each number of neighbours, from whether each row is linked, shape (splits, neighbours, rows)."""
-    asked, level, out = (int(member.sum()), int((~member).sum())), 1 - 0.05 / len(NEIGHBOURS), []
+    asked, out = (int(member.sum()), int((~member).sum())), []
     for k, by_split in zip(NEIGHBOURS, linked.swapaxes(0, 1), strict=True):
         hits = by_split.mean(axis=0)
-        rates = compared(hits[member].sum(), hits[~member].sum(), asked, level)
+        rates = compared(hits[member].sum(), hits[~member].sum(), asked, _LEVEL)
         splits = [[float(split[member].mean()), float(split[~member].mean())] for split in by_split]
         out.append({"neighbours": k, **rates, "rates_by_split": splits})
     return out

@@ -10,8 +10,6 @@ from tabsynth.validate.attacks import statistics
 from tabsynth.validate.check import Finding
 from tabsynth.validate.intervals import delong
 
-MU = 0.5
-"""Tolerance curve: what a 0.5-GDP release would allow (true positive rate 3.4 % at 1 %, 21.8 % at 10 %)."""
 PRIORS = (0.5, 0.1, 0.01)
 """Shares of members among the people asked about, at which the precision is stated."""
 LEVEL = 0.05
@@ -24,7 +22,9 @@ def split(member: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return statistics.halves(member, np.random.default_rng([seed, 2]))
 
 
-def headline(scores: Mapping[str, np.ndarray], member: np.ndarray, seed: int, familywise_p: float | None = None) -> Finding:
+def headline(
+    scores: Mapping[str, np.ndarray], member: np.ndarray, seed: int, mu: float, familywise_p: float | None = None
+) -> Finding:
     """Choose the attack with the highest true positive rate (then AUC) on one half of the units, report it on the other half.
 
     Pass: the upper bounds of all attacks, simultaneous at 95 % (Bonferroni, from all units), lie under the tolerance curve.
@@ -35,6 +35,8 @@ def headline(scores: Mapping[str, np.ndarray], member: np.ndarray, seed: int, fa
     ----------
     scores : mapping from attack name to ndarray of float, shape (units,)
     member : ndarray of bool, shape (units,)
+    mu : float
+        Tolerance curve: what a mu-GDP release would allow.
     familywise_p : float, optional
         Value of `familywise`, for the details. It decides nothing here: a leak can be real and yet within the tolerance.
     """
@@ -51,17 +53,17 @@ def headline(scores: Mapping[str, np.ndarray], member: np.ndarray, seed: int, fa
     chosen = max(scores, key=strength)
     rate = statistics.tpr_at_fpr(scores[chosen][reporting], member[reporting], fpr)
     upper = max(statistics.tpr_upper(s, member, fpr, 0.05 / k) for s in scores.values())
-    tolerance = statistics.gaussian_tpr(MU, fpr)
+    tolerance = statistics.gaussian_tpr(mu, fpr)
     verdict = "pass" if upper < tolerance else "fail" if rate["interval"][0] > tolerance else "inconclusive"
     return Finding(
         "attacks.membership", f"{_TITLE}, at a false positive rate of {fpr:.0%}", rate["tpr"], tuple(rate["interval"]), fpr,
-        "chance", verdict=verdict, note=f"Tolerated: {tolerance:.1%}, the most that a {MU}-GDP release allows at this rate.",
+        "chance", verdict=verdict, note=f"Tolerated: {tolerance:.1%}, the most that a {mu:g}-GDP release allows at this rate.",
         details={
             "chosen": chosen, "fpr": fpr, "tp": rate["tp"], "n_members": n, "fp": rate["fp"], "n_nonmembers": n_others,
-            "upper_all": upper, "attacks": k, "tolerance": tolerance, "mu_tolerance": MU, "familywise_p": familywise_p,
+            "upper_all": upper, "attacks": k, "tolerance": tolerance, "mu_tolerance": mu, "familywise_p": familywise_p,
             "precision": [statistics.precision(rate["tp"], n, rate["fp"], n_others, prior) for prior in PRIORS],
             "mde_auc": statistics.mde_auc(int(member.sum()), int((~member).sum()), k),
-            "needed_nonmembers": statistics.needed_nonmembers(MU, fpr, k),
+            "needed_nonmembers": statistics.needed_nonmembers(mu, fpr, k),
         },
     )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,9 @@ import numpy as np
 from tabsynth.validate.attacks._challenge import Challenge
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import row_ids, unit_codes
-from tabsynth.validate.intervals import newcombe
+from tabsynth.validate.intervals import needed_factor, newcombe
 
 NEAR = {0.001: "nearer than 99.9 % of unseen rows", 0.01: "nearer than 99 % of unseen rows"}
-TOLERATED = 0.01
-"""A pass needs the upper bound of the excess of exact copies at or below this (engineering default)."""
 
 
 def check(evidence: Evidence, challenge: Challenge, distances: np.ndarray, calibration: np.ndarray) -> Finding:
@@ -37,20 +37,26 @@ def check(evidence: Evidence, challenge: Challenge, distances: np.ndarray, calib
     if len(challenge.member):
         near = [(share, label) for share, label in NEAR.items() if len(calibration) * share >= 1]
         levels += [_near(challenge, distances, float(np.quantile(calibration, share)), label) for share, label in near]
+    tolerated, confidence = evidence.policy["copies"], 1 - 0.05 / len(levels)
     for level in levels:
-        _complete(level, 1 - 0.05 / len(levels))
-    if any(level["interval"][0] > 0 for level in levels):
-        verdict = "fail"
-    else:
-        verdict = "pass" if exact["interval"][1] <= TOLERATED else "inconclusive"
+        _complete(level, confidence)
+    decision = _verdict([level["interval"] for level in levels], tolerated)
+    more = None
+    if decision == "inconclusive":
+        more = needed_factor(
+            lambda times: _verdict([_interval(level, confidence, times) for level in levels], tolerated) != "inconclusive"
+        )
     return Finding(
         "attacks.replication", title, exact["excess"], tuple(exact["interval"]), 0.0, "as many copies as among unseen rows",
-        verdict=verdict,
+        verdict=decision,
         note=(
             f"The intervals hold at all {len(levels)} levels together (Bonferroni). Fail: a lower bound above 0. Pass: otherwise, if "
-            f"the upper bound for exact copies is at most {TOLERATED:.0%}."
+            f"the upper bound for exact copies is at most {100 * tolerated:g} %."
         ),
-        details={"levels": levels, "distinct_copied": distinct},
+        details={
+            "levels": levels, "distinct_copied": distinct, "tolerated": tolerated,
+            "needed_nonmembers": more and ceil(more * exact["n_holdout"]),
+        },
     )  # fmt: skip
 
 
@@ -78,7 +84,18 @@ def _level(label: str, tau: float, counts: list[int]) -> dict[str, Any]:
 
 
 def _complete(level: dict[str, Any], confidence: float) -> None:
-    members, n_members, holdout, n_holdout = (level[k] for k in ("members", "n_members", "holdout", "n_holdout"))
-    level["rate_members"], level["rate_holdout"] = members / n_members, holdout / n_holdout
+    level["rate_members"], level["rate_holdout"] = (level[k] / level[f"n_{k}"] for k in ("members", "holdout"))
     level["excess"] = level["rate_members"] - level["rate_holdout"]
-    level["interval"] = list(newcombe(members, n_members, holdout, n_holdout, confidence))
+    level["interval"] = _interval(level, confidence)
+
+
+def _interval(level: dict[str, Any], confidence: float, times: float = 1.0) -> list[float]:
+    """Of the excess; had there been so many times the units and copies."""
+    return list(newcombe(*(times * level[k] for k in ("members", "n_members", "holdout", "n_holdout")), confidence))
+
+
+def _verdict(intervals: Sequence[Sequence[float]], tolerated: float) -> str:
+    """Gate G0, by the intervals of all levels, that of exact copies first."""
+    if any(low > 0 for low, _ in intervals):
+        return "fail"
+    return "pass" if intervals[0][1] <= tolerated else "inconclusive"

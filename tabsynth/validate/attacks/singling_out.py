@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from tabsynth.schema import Schema
 from tabsynth.validate.attacks._challenge import SYNTHETIC_ROWS, Challenge
-from tabsynth.validate.attacks._inference import SOURCE, TOLERATED, compared, one_row_each, verdict
+from tabsynth.validate.attacks._inference import compared, needed, one_row_each, verdict
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import axis_values, label_values, unit_codes
 
@@ -67,31 +68,35 @@ def check(evidence: Evidence, challenge: Challenge) -> list[Finding]:
     sides = [t.iloc[one_row_each(u, rng, size)] for t, u in zip((evidence.train, evidence.holdout), units, strict=True)]
     released = evidence.train.iloc[rng.permutation(len(evidence.train))[:SYNTHETIC_ROWS]]
     members, others, synthetic, released = _values([*sides, challenge.synthetic, released], evidence.schema)
-    labels = np.array([not c.numeric for c in evidence.schema.modelled])
+    labels, tolerated = np.array([not c.numeric for c in evidence.schema.modelled]), evidence.policy["residual_risk"]
     results, ceilings = (_results(members, others, source, labels, rng) for source in (synthetic, released))
-    judged = [result for result in results if result["predicates"] >= MINIMUM or result["simultaneous"][0] > TOLERATED]
-    seen = any(result["interval"][0] > TOLERATED for result in ceilings)
-    decision = verdict(judged) if judged else "inconclusive"
+    judged = [result for result in results if result["predicates"] >= MINIMUM or result["simultaneous"][0] > tolerated]
+    seen = any(result["interval"][0] > tolerated for result in ceilings)
+    decision = verdict(judged, tolerated) if judged else "inconclusive"
     decision = "inconclusive" if decision == "pass" and not seen else decision
     shown = next((r for r in results if r["kind"] == "multivariate"), results[0] if results else None)
-    details = {"results": results, "ceiling": ceilings, "records_a_side": size, "tolerated": TOLERATED}
+    more = needed(judged, tolerated, 1 - 0.05 / len(results)) if decision == "inconclusive" and seen and judged else None
+    details = {
+        "results": results, "ceiling": ceilings, "records_a_side": size, "tolerated": tolerated,
+        "needed_descriptions": more and ceil(more * min(result["predicates"] for result in judged)), "most": PREDICATES,
+    }  # fmt: skip
     if shown is None:
         return [Finding(name, title, None, note="No description fits exactly one synthetic row.", details=details)]
     return [Finding(
         name, title, shown["residual_risk"], tuple(shown["interval"]), 0.0, "as often as for unseen records", verdict=decision,
-        note=_note(shown["kind"], size, seen), details=details,
+        note=_note(shown["kind"], size, seen, tolerated), details=details,
     )]  # fmt: skip
 
 
-def _note(kind: str, size: int, seen: bool) -> str:
+def _note(kind: str, size: int, seen: bool, tolerated: float) -> str:
     blind = "" if seen else (
         f" Not a pass in any case: with {size} records a side this test would not clearly exceed the bound even if the training "
         "table itself were released. A larger holdout helps."
     )  # fmt: skip
     return (
         f"The value is for {kind} descriptions. Several descriptions can fit the same record, so they are not independent "
-        f"trials; the intervals are widened for that and approximate. Pass: the upper bound is at most {TOLERATED:.0%} for every "
-        f"kind with {MINIMUM} descriptions or more; fail: a lower bound is above it (Bonferroni over the kinds). {SOURCE}{blind}"
+        f"trials; the intervals are widened for that and approximate. Pass: the upper bound is at most {100 * tolerated:g} % for every "
+        f"kind with {MINIMUM} descriptions or more; fail: a lower bound is above it (Bonferroni over the kinds).{blind}"
     )
 
 

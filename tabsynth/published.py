@@ -1,0 +1,38 @@
+"""The published JSON Schemas of tabsynth's own file formats, and whether a document conforms to one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def schemas() -> Path:
+    """The folder of JSON Schemas and demo schemas: inside an installed package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "schemas"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "schemas"
+
+
+def departure(document: Any, kind: str) -> str:
+    """Where a document departs most from its JSON Schema, and from what rule; empty if it conforms. Quotes no value.
+
+    Parameters
+    ----------
+    document : object
+        The contents of a JSON or YAML file.
+    kind : str
+        Such as ``card``, for ``schemas/card.schema.json``.
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+    from referencing import Registry, Resource
+
+    known = {name: json.loads((schemas() / f"{name}.schema.json").read_bytes()) for name in {"schema", "card", kind}}
+    registry = Registry().with_resources((schema["$id"], Resource.from_contents(schema)) for schema in known.values())
+    error = best_match(Draft202012Validator(known[kind], registry=registry).iter_errors(document))
+    if error is None:
+        return ""
+    if error.validator in ("required", "additionalProperties"):
+        return f"{error.json_path}: {error.message}"[:300]
+    rule = json.dumps({error.validator: error.validator_value})[1:-1]
+    return f"{error.json_path}: breaks the rule {rule if len(rule) < 150 else json.dumps(error.validator)}"[:300]

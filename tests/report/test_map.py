@@ -1,0 +1,423 @@
+"""The map from claims to evidence, the thresholds, and what the decision box says about both: nothing more than the findings show."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from tabsynth.policy import Policy
+from tabsynth.report import report
+from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, Claim, claims
+from tabsynth.report.evidence import ENOUGH, TABLES, evidence
+from tabsynth.report.guarantee import highest_tpr
+from tabsynth.report.thresholds import CONTEXT, context, thresholds
+
+from . import sample
+
+UNIT = {"key": "patient", "max_rows": 4}
+COPIES = "copies counted beside those of unseen people"
+TABLES_3 = "on 3 tables from the same model or more"
+MANY = "many attacks, judged together"
+KNOWING = "an attacker who knows how the generator works"
+UNSEEN = "2\u202f000 unseen people to compare with"
+UNUSUAL = "attacks looked at among unusual people and in subgroups"
+SINGLE = "a formal guarantee, or attacks built for single people"
+GUESSES = "guesses compared with those for unseen people"
+LEDGER = "a ledger whose charges add up to it"
+AUDIT = "an audit of the engine on neighbouring tables"
+BUGS = "proof that the audit notices known bugs"
+GATHERS = "a unit of privacy that gathers a person's rows, with a bound on them"
+BY_UNIT = "split, and attacks, by that unit"
+CLAIMS = {
+    "It does not copy people": (COPIES, TABLES_3),
+    "Whether somebody was in the training data cannot be told": (MANY, KNOWING, UNSEEN),
+    "Unusual people are protected too": (UNUSUAL, SINGLE),
+    "A sensitive value cannot be inferred from the rest of a record": (GUESSES,),
+    "It is differentially private with the epsilon named": (LEDGER, AUDIT, BUGS),
+    "People with several rows are protected as a whole": (GATHERS, BY_UNIT),
+}
+EVERY = {piece for pieces in CLAIMS.values() for piece in pieces}
+
+
+def complete() -> dict[str, dict]:
+    """Findings that show all there is to show."""
+    found = {f["check"]: f for f in sample.report()["findings"]}
+    audit = {"engine": "mst", "epsilon": 8.0, "alarms": [], "mutations": 37, "noticed": 37}
+    more = {
+        "attacks.focal": {"tpr": []}, "attacks.shadow": {"tpr": []}, "attacks.worst.targeted": {"targets": []}, "audit.engine": audit,
+    }  # fmt: skip
+    return found | {check: sample.finding(check, check, 0.5, reference=0.5, details=details) for check, details in more.items()}
+
+
+def missing(found: dict[str, dict], card: dict | None, unit: dict) -> set[str]:
+    """Pieces that are not shown; every claim's standing agrees with them."""
+    supports = evidence(found, card, unit)
+    for support in supports:
+        shown = [piece.present for piece in support.pieces]
+        assert support.standing == ("complete" if all(shown) else "in part" if any(shown) else "missing"), support.claim
+    return {piece.text for support in supports for piece in support.pieces if not piece.present}
+
+
+def test_the_map_names_each_claim_its_pieces_and_what_would_not_do():
+    supports = evidence(complete(), sample.card(), UNIT)
+    assert {support.claim: tuple(piece.text for piece in support.pieces) for support in supports} == CLAIMS
+    assert all(support.standing == "complete" and support.not_enough for support in supports)
+    assert (ENOUGH, TABLES) == (2000, 3)
+
+
+def test_where_nothing_was_tried_everything_is_missing():
+    assert missing({}, None, {"key": None, "max_rows": 1}) == EVERY
+    assert {support.standing for support in evidence({}, None, {})} == {"missing"}
+
+
+@pytest.mark.parametrize(
+    ("starts", "gone"),
+    [
+        (("attacks.replication",), {COPIES}),
+        (("attacks.regenerations",), {TABLES_3}),
+        (("attacks.familywise",), {MANY}),
+        (("attacks.membership",), {MANY, UNSEEN, BY_UNIT}),
+        (("attacks.focal",), set()),
+        (("attacks.shadow",), set()),
+        (("attacks.focal", "attacks.shadow"), {KNOWING}),
+        (("attacks.worst.targeted",), set()),
+        (("attacks.attribute.age",), set()),
+        (("attacks.attribute.",), {GUESSES}),
+        (("audit.engine",), {AUDIT, BUGS}),
+        (("attacks.controls", "attacks.ensemble", "attacks.singling_out", "attacks.linkability", "fidelity."), set()),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, tuple) else None,
+)
+@pytest.mark.parametrize("how", ["removed", "without a value"])
+def test_without_a_finding_exactly_its_pieces_are_missing(starts, gone, how):
+    found = complete()
+    for check in [check for check in found if check.startswith(starts)]:
+        if how == "removed":
+            del found[check]
+        else:
+            found[check] |= {"value": None, "details": {}}
+    assert missing(found, sample.card(), UNIT) == gone
+
+
+def test_attacks_on_single_people_do_not_stand_for_subgroups():
+    found = complete()
+    del found["attacks.worst"]
+    assert missing(found, sample.card(), UNIT) == {UNUSUAL}
+
+
+def test_without_a_guarantee_its_pieces_are_missing():
+    overspent = sample.card()
+    overspent["ledger"]["spent_rho"] = 1.0
+    for card in (None, sample.not_private_card(), overspent):
+        assert missing(complete(), card, UNIT) == {LEDGER}  # single people were attacked
+        found = complete()
+        del found["attacks.worst.targeted"]
+        assert missing(found, card, UNIT) == {LEDGER, SINGLE}
+
+
+def test_a_row_is_no_person():
+    assert missing(complete(), sample.card(), {"key": None, "max_rows": 1}) == {GATHERS, BY_UNIT}
+
+
+@pytest.mark.parametrize(
+    ("check", "details", "gone"),
+    [
+        ("attacks.regenerations", {"tables": 2}, {TABLES_3}),
+        ("attacks.regenerations", {"tables": 3}, set()),
+        ("attacks.membership", {"n_nonmembers": 999}, {UNSEEN}),  # on the half that is reported on
+        ("attacks.membership", {"n_nonmembers": 1000}, set()),
+        ("audit.engine", {"mutations": 37, "noticed": 36}, {BUGS}),
+        ("audit.engine", {"mutations": 0, "noticed": 0}, {BUGS}),
+    ],
+)
+def test_too_little_of_it_is_missing(check, details, gone):
+    found = complete()
+    found[check]["details"] = found[check]["details"] | details
+    assert missing(found, sample.card(), UNIT) == gone
+
+
+def box(changes: dict[str, dict] | None = None, card: dict | None = None, policy: dict | None = None) -> dict[str, Claim]:
+    """The claims by title; a change of a finding may change some of its details."""
+    found = {f["check"]: f for f in sample.report()["findings"]}
+    for check, change in (changes or {}).items():
+        found[check] = found[check] | change | {"details": found[check]["details"] | change.get("details", {})}
+    return {claim.title: claim for claim in claims(found, card or sample.card(), "units", policy)}
+
+
+NEEDING = {
+    "attacks.replication": ("Does not copy rows", {"needed_nonmembers": 45678, "tolerated": 0.01}),
+    "attacks.membership": ("Membership within tolerance", {"needed_nonmembers": 45678}),
+    "attacks.attribute.age": ("Attribute inference within tolerance", {"needed_nonmembers": 45678, "tolerated": 0.05}),
+    "attacks.linkability": ("Linkage within tolerance", {"needed_nonmembers": 45678, "tolerated": 0.09}),
+    "attacks.singling_out": ("Singling out within tolerance", {"needed_descriptions": 45678, "tolerated": 0.09}),
+}
+
+
+@pytest.mark.parametrize("check", NEEDING)
+def test_an_open_question_says_how_much_data_would_settle_it(check):
+    title, details = NEEDING[check]
+    claim = box({check: {"verdict": "inconclusive", "details": details}})[title]
+    assert claim.verdict == INCONCLUSIVE
+    wanted = (
+        "A decision needs about 45\u202f678 descriptions of each kind, which takes more synthetic rows."
+        if check == "attacks.singling_out"
+        else "A decision needs about 45\u202f678 units that the generator never saw."
+    )
+    assert claim.sentence.count(wanted) == 1
+    beyond = box({check: {"verdict": "inconclusive", "details": details | {"most": 5000}}})[title].sentence
+    assert f"{wanted[:-1]}, more than the 5\u202f000 that this test draws at most." in beyond
+    enough = box({check: {"verdict": "inconclusive", "details": details | {"most": 45678}}})[title].sentence
+    assert enough == claim.sentence
+
+
+@pytest.mark.parametrize("check", NEEDING)
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_a_decided_question_asks_for_no_more_data(check, verdict):
+    title, details = NEEDING[check]
+    claim = box({check: {"verdict": verdict, "details": details | {"most": 5000}}})[title]
+    assert claim.verdict == verdict.upper()
+    assert "decision needs" not in claim.sentence
+    assert "no larger sample" not in claim.sentence
+
+
+@pytest.mark.parametrize("check", [check for check in NEEDING if check != "attacks.membership"])
+def test_where_no_number_settles_it_that_is_said(check):
+    title, details = NEEDING[check]
+    found = {check: {"verdict": "inconclusive", "details": dict.fromkeys(details) | {"tolerated": 0.05}}}
+    sentence = box(found)[title].sentence
+    assert "If the rates stay as they are, no larger sample settles it." in sentence
+    assert "decision needs" not in sentence
+
+
+def test_a_pass_that_does_not_count_asks_for_controls_and_not_for_data():
+    found = {check: {"details": details} for check, (_, details) in NEEDING.items()}
+    for title, _ in NEEDING.values():
+        claim = box(found | {"attacks.controls": {"verdict": "fail", "value": 2}})[title]
+        assert claim.verdict == INCONCLUSIVE
+        assert "without valid controls that does not count" in claim.sentence
+        assert "decision needs" not in claim.sentence
+
+
+def seen(low: float) -> dict[str, dict]:
+    """A headline whose interval starts there."""
+    return {"attacks.membership": {"value": low + 0.01, "interval": [low, low + 0.02]}}
+
+
+def test_a_rate_beyond_what_the_guarantee_allows_breaks_it():
+    ceiling = highest_tpr(sample.card(), 0.01)
+    claim = box(seen(ceiling + 1e-6))["Formal guarantee"]
+    assert claim.verdict == FAIL
+    assert claim.sentence.startswith("The card's guarantee does not hold: ")
+    assert "name more than 1.83\u00a0% of the members while wrongly naming 1.0\u00a0% of the others" in claim.sentence
+    assert "an attack named 2.83\u00a0% [1.83,\u00a03.83\u00a0%]. Do not release this" in claim.sentence
+
+
+def test_a_rate_that_the_guarantee_allows_does_not():
+    ceiling = highest_tpr(sample.card(), 0.01)
+    for changes in (seen(ceiling - 1e-6), seen(ceiling), {"attacks.membership": {"value": 0.5, "interval": None}}):
+        assert box(changes)["Formal guarantee"].verdict == PASS
+    assert box(seen(0.9), sample.not_private_card())["Formal guarantee"].verdict == NONE
+    broken = seen(0.9)["attacks.membership"] | {"details": {"fpr": None}}
+    assert box({"attacks.membership": broken})["Formal guarantee"].verdict == PASS
+
+
+def test_what_breaks_the_guarantee_comes_before_what_the_policy_tolerates():
+    strict = {"thresholds": {"epsilon": {"value": 0.5}}}
+    claim = box(seen(0.9), policy=strict)["Formal guarantee"]
+    assert claim.verdict == FAIL
+    assert "does not hold" in claim.sentence
+    assert "tolerates" not in claim.sentence
+
+
+def own(name: str = "default", **thresholds: float) -> dict:
+    """A policy as the report's JSON holds it."""
+    changed = {name: {"value": value} for name, value in thresholds.items()}
+    data = {"format": "tabsynth.policy", "version": 1, "name": "ours", "based_on": name, "thresholds": changed}
+    return Policy.from_dict(data).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "most", "verdict"), [(1.0, 1.0, PASS), (1.0, 0.999, FAIL), (10.0, 10, PASS), (10.5, 10, FAIL)]
+)
+def test_the_policy_bounds_epsilon(epsilon, most, verdict):
+    card = sample.card()
+    card["guarantee"]["epsilon"] = epsilon
+    claim = box(card=card, policy=own(epsilon=most))["Formal guarantee"]
+    assert claim.verdict == verdict
+    assert (f"The policy tolerates an epsilon of at most {most:g}." in claim.sentence) == (verdict == FAIL)
+    assert f"Differential privacy with epsilon {epsilon:g}" in claim.sentence
+
+
+def test_a_policy_can_require_a_guarantee():
+    for card in (sample.not_private_card(), None):
+        found = {f["check"]: f for f in sample.report()["findings"]}
+        lenient, strict = (claims(found, card, "rows", Policy.load(name).to_dict())[0] for name in ("default", "nist"))
+        assert (lenient.verdict, strict.verdict) == (NONE, FAIL)
+        assert strict.sentence == f"{lenient.sentence} The policy requires one."
+    assert box(policy=Policy.load("nist").to_dict())["Formal guarantee"].verdict == PASS
+
+
+def test_no_policy_of_old_changes_no_verdict():
+    without, default = (
+        [claim.verdict for claim in box(policy=policy).values()] for policy in (None, Policy.load("default").to_dict())
+    )
+    assert without == default
+
+
+def guessed(column: str, low: float, high: float, verdict: str) -> dict[str, dict]:
+    """A column's finding in which the nearest row reaches that interval and the others know nothing."""
+    found = next(f for f in sample.report()["findings"] if f["check"] == f"attacks.attribute.{column}")
+    attackers = {
+        name: each | {"simultaneous": [low, high] if name == "nearest row" else [-0.001, 0.001], "difference": (low + high) / 2}
+        for name, each in found["details"]["attackers"].items()
+    }
+    return {f"attacks.attribute.{column}": {"verdict": verdict, "details": {"attackers": attackers}}}
+
+
+ATTRIBUTE = "Attribute inference within tolerance"
+
+
+def test_the_attribute_claim_is_explained_by_a_column_that_has_its_verdict():
+    """Occupation is least certain, but age fails; then income is open and occupation, which is closer to nothing, passed."""
+    fails = guessed("occupation", -0.2, 0.3, "inconclusive") | guessed("age", 0.011, 0.012, "fail")
+    claim = box(fails)[ATTRIBUTE]
+    assert claim.verdict == FAIL
+    assert "Least protected: age (nearest row)" in claim.sentence
+    assert "[1.1,\u00a01.2\u00a0%]" in claim.sentence
+    assert claim.sentence.endswith("More often than chance explains: age.")
+    opens = guessed("occupation", 0.0, 0.049, "pass") | guessed("income", -0.03, 0.051, "inconclusive")
+    claim = box(opens)[ATTRIBUTE]
+    assert claim.verdict == INCONCLUSIVE
+    assert "Least protected: income (nearest row)" in claim.sentence
+    assert "[\u22123.0,\u00a05.1\u00a0%]" in claim.sentence
+    assert " Not decided: income." in claim.sentence
+
+
+def test_several_columns_that_fail_or_are_open_are_all_named():
+    fails = guessed("occupation", 0.02, 0.3, "fail") | guessed("age", 0.01, 0.5, "fail")
+    assert "Least protected: occupation" in box(fails)[ATTRIBUTE].sentence
+    assert box(fails)[ATTRIBUTE].sentence.endswith("More often than chance explains: occupation, age.")
+    opens = guessed("occupation", -0.1, 0.2, "inconclusive") | guessed("age", -0.1, 0.1, "inconclusive")
+    opens["attacks.attribute.age"]["details"] |= {"needed_nonmembers": 900}
+    opens["attacks.attribute.occupation"]["details"] |= {"needed_nonmembers": 12345}
+    sentence = box(opens)[ATTRIBUTE].sentence
+    assert "Least protected: occupation" in sentence
+    assert "Not decided: occupation, age. A decision needs about 12\u202f345 units" in sentence
+
+
+def test_a_column_that_could_not_be_attacked_is_the_one_that_is_not_decided():
+    claim = box({"attacks.attribute.age": {"value": None, "verdict": None, "note": "Few."}})[ATTRIBUTE]
+    assert claim.verdict == INCONCLUSIVE
+    assert " Not decided: age." in claim.sentence
+
+
+def test_thresholds_of_a_shipped_policy_are_told_as_they_are():
+    rows = thresholds(Policy.load("default").to_dict())
+    assert [row["value"] for row in rows] == ["10", "0.5", "1.0\u00a0%", "5.0\u00a0%", "9.0\u00a0%", "11"]
+    assert not any(row["changed"] or row["looser"] for row in rows)
+    assert len({row["meaning"] for row in rows}) == len(rows) == len(Policy.load("default").thresholds)
+    assert thresholds(None) == thresholds({}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "looser", "stricter"),
+    [
+        ("epsilon", 20, 5), ("membership_mu", 1.0, 0.2), ("copies", 0.02, 0.005), ("attribute", 0.1, 0.01), ("residual_risk", 0.2, 0.05),
+        ("small_cell", 5, 20),
+    ],
+)  # fmt: skip
+def test_looser_is_what_lets_more_pass(name, looser, stricter):
+    """Small cells are the other way round: a lower number shows more."""
+    for value, expected in ((looser, True), (stricter, False)):
+        rows = thresholds(own(**{name: value}))
+        assert [(row["changed"], row["looser"]) for row in rows if row["changed"]] == [(True, expected)]
+        page = words(report(sample.report() | {"policy": own(**{name: value})}))
+        assert ("looser than" in section(page, "What counts as a pass")) == expected
+        assert ("stricter than" in page) != expected
+        assert ("1 of them is looser than in the policy default" in decision(page)) == expected
+
+
+def words(page: str) -> str:
+    """What a reader sees, in one line."""
+    shown = re.sub(r"(?s)<(style|script|title)\b.*?</\1>", " ", page)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", shown)).replace("\u00a0", " ").split())
+
+
+def decision(page: str) -> str:
+    return page[page.index("Decision") : page.index("Contents")]
+
+
+def section(page: str, start: str) -> str:
+    return page[page.index(start) :][:6000]
+
+
+def test_the_box_counts_looser_thresholds_only():
+    policy = own(epsilon=20, copies=0.2, attribute=0.01)
+    page = words(report(sample.report() | {"policy": policy}))
+    assert "2 of them are looser than in the policy default, on which it is based." in decision(page)
+    assert "3 of 6 thresholds were changed." in page
+    assert "looser than" not in decision(words(report(sample.report() | {"policy": own(attribute=0.01)})))
+
+
+def test_a_report_that_does_not_say_by_what_it_was_judged_says_so():
+    data = sample.report()
+    del data["policy"]
+    page = words(report(data))
+    assert "Not on file. This report does not say by which thresholds it was judged." in page
+    assert "of the policy" not in decision(page)
+
+
+def test_a_guarantee_that_is_required_is_told():
+    told = "A table without a formal guarantee fails."
+    assert told in words(report(sample.report() | {"policy": Policy.load("nist").to_dict()}))
+    assert told not in words(report(sample.report()))
+
+
+@pytest.mark.parametrize("data", [sample.report, sample.minimal])
+def test_the_first_line_counts_the_verdicts(data):
+    """As many as there are badges below it, the worst first, none of zero."""
+    page = report(data())
+    badges = re.findall(r'<p class="badge">([A-Z ]+)</p>', page)
+    order = (FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS)
+    expected = ", ".join(f"{badges.count(verdict)} {verdict}" for verdict in order if verdict in badges)
+    assert f"{expected} of {len(badges)} claims." in decision(words(page))
+
+
+def test_context_is_printed_and_cannot_break_out_of_the_page():
+    stated = dict.fromkeys(CONTEXT, f"Two hospitals {sample.HOSTILE}") | {"purpose": sample.BREAKER, "access": "  "}
+    policy = own() | {"context": stated, "name": sample.HOSTILE, "description": sample.BREAKER}
+    policy["thresholds"]["copies"] |= {"source": sample.BREAKER, "reason": sample.HOSTILE, "value": 0.2}
+    page = report(sample.report() | {"policy": policy})
+    assert sample.HOSTILE not in page
+    assert "<img" not in page
+    assert "49" not in re.findall(r"Purpose</dt><dd>(.*?)</dd>", page)[0]
+    text = words(page)
+    assert f"Recipients Two hospitals {sample.HOSTILE} Purpose " in text
+    assert f"{sample.BREAKER} Access not stated Controls on recipients Two hospitals" in text
+    assert f"Changed by this policy: {sample.HOSTILE}" in text
+
+
+def test_context_that_was_not_stated_is_not_made_up():
+    assert context(None) == context({}) == context(own()) == [(title, "not stated") for title in CONTEXT.values()]
+    assert "Recipients not stated Purpose not stated" in words(report(sample.report()))
+
+
+def test_the_map_on_the_page_says_what_is_here_and_what_is_missing():
+    text = words(report(sample.report()))
+    shown = text[text.index("From claims to evidence") :]
+    for support in evidence({f["check"]: f for f in sample.report()["findings"]}, sample.card(), sample.schema()["unit"]):
+        pieces = " ".join(f"{piece.text}: {'here' if piece.present else 'missing'}" for piece in support.pieces)
+        assert words(f"{support.claim} {pieces} {support.standing} {support.not_enough}") in shown
+
+
+def test_further_tables_are_on_the_page_with_their_spread_and_copies():
+    text = words(report(sample.report()))
+    shown = section(text, "Further tables from the same model")
+    assert "3 were attacked, the released one among them." in shown
+    assert "Exact copies of training rows: 61, 60, 59, of holdout rows: 24, 25, 26." in shown
+    assert "Log distance ratio, rank, whole units (chosen) 0.496 0.503 0.507 0.9 % to 1.1 %" in shown
+    without = sample.report()
+    without["findings"] = [f for f in without["findings"] if f["check"] != "attacks.regenerations"]
+    assert "Further tables from the same model" not in words(report(without))
