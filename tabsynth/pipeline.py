@@ -17,6 +17,7 @@ from tabsynth.card import environment, now, version
 from tabsynth.errors import OptionError
 from tabsynth.fit import check_options, fit
 from tabsynth.policy import Policy
+from tabsynth.published import read_document
 from tabsynth.release import Release, check_new, check_seed, hashes, json_bytes, new_folder, write_json
 from tabsynth.schema import Schema
 from tabsynth.tables import write_table
@@ -150,6 +151,7 @@ def release(
     model: str = "auto",
     rows: int | None = None,
     holdout: float = 0.3,
+    same_split: str | Path | None = None,
     target: str | None = None,
     seed: int = 0,
     policy: Policy | str | Path = "default",
@@ -171,6 +173,9 @@ def release(
         Synthetic rows; by default a noisy estimate of the number of training rows.
     holdout : float
         Share of the units kept out of the fit for the evaluation.
+    same_split : path, optional
+        Folder of an earlier release of the same table, to divide it in the same way, whatever `holdout` says: the two can then be
+        compared without the luck of the split. What they tell about the same people adds up.
     policy : Policy, name or path of a YAML file
         As in `evaluate`.
     force : bool
@@ -187,9 +192,11 @@ def release(
     out = check_new(out, force=force)
     if not (isinstance(holdout, int | float) and 0 < holdout < 1):
         raise OptionError(f"holdout is {holdout!r}; give a share above 0 and below 1, such as 0.3.")
+    earlier = None if same_split is None else _earlier_split(Path(same_split))
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=rows, target=target, seed=seed)
     progress("reading", 0.0)
-    train, kept_out, split_seed = split(read(data, schema), schema, holdout)
+    division = earlier or {"holdout": holdout, "seed": secrets.randbits(63)}
+    train, kept_out = split(read(data, schema), schema, **division)
     fitted = fit(
         train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
     )
@@ -208,7 +215,7 @@ def release(
             further=redraw(fitted, card),
             progress=part(progress, 0.5, 0.98),
         )
-        write_report(folder, report | {"split": {"holdout": holdout, "seed": split_seed}})
+        write_report(folder, report | {"split": division})
     progress("done", 1.0)
     return card
 
@@ -236,16 +243,22 @@ def _write_public(folder: Path, fitted: Release, synthetic: pd.DataFrame, *, ask
     return card
 
 
-def split(
-    frame: pd.DataFrame, schema: Schema, holdout: float, seed: int | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Training and holdout rows, at most ``schema.unit.max_rows`` a unit in both, and the secret seed of the choice.
+def _earlier_split(folder: Path) -> dict[str, Any]:
+    """Share and seed of the split of an earlier release."""
+    wanted = "the folder of a release, with its internal report"
+    told = read_document(folder / "report.internal.json", (REPORT,), wanted)
+    if "split" not in told:
+        raise OptionError(f"{folder} does not tell how its table was split; give {wanted}.")
+    return told["split"]
+
+
+def split(frame: pd.DataFrame, schema: Schema, holdout: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training and holdout rows, at most ``schema.unit.max_rows`` a unit in both, as a secret seed decides.
 
     Each unit is assigned by a coin of its own (a hash of its identifier and the secret seed; for rows a random number), so that one
     unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. If all of it falls
-    into the holdout, all of it is training data. Without a `seed`, a new one is drawn.
+    into the holdout, all of it is training data.
     """
-    seed = secrets.randbits(63) if seed is None else seed
     rng, key = np.random.default_rng(seed), schema.unit.key
     if key is None:
         coin = rng.random(len(frame))
@@ -256,7 +269,7 @@ def split(
         coin = frame[key].map({u: int.from_bytes(d, "big") / 2**64 for u, d in coins.items()}).to_numpy(dtype=float)
     held = coin < holdout
     held &= not held.all()
-    return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True), seed
+    return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
 
 
 def part(progress: Progress, start: float, end: float) -> Progress:

@@ -3,14 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tabsynth.errors import FolderError
 
 
 def schemas() -> Path:
     """The folder of JSON Schemas and demo schemas: inside an installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / "schemas"
     return inside if inside.is_dir() else Path(__file__).parents[1] / "schemas"
+
+
+def read_document(path: Path, kinds: Sequence[str], wanted: str) -> dict[str, Any]:
+    """A JSON file of version 1 of one of our formats, checked against its JSON Schema.
+
+    Parameters
+    ----------
+    path : Path
+    kinds : sequence of str
+        Formats, such as ``tabsynth.report``.
+    wanted : str
+        What to give instead, for the messages.
+
+    Raises
+    ------
+    FolderError
+    """
+    if not path.is_file():
+        raise FolderError(f"there is no file {path}; give {wanted}.")
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise FolderError(f"{path} cannot be read as JSON; restore it or make it again.") from None
+    kind, version = (document.get("format"), document.get("version")) if isinstance(document, dict) else (None, None)
+    if kind not in kinds:
+        raise FolderError(f"{path} has the format {kind!r:.60}; give {wanted}.")
+    if version != 1:
+        raise FolderError(f"{path} has version {version!r:.60}; this tabsynth reads version 1.")
+    if wrong := departure(document, kind.removeprefix("tabsynth.")):
+        raise FolderError(f"{path} does not conform to {kind}, version 1: {wrong}; restore it or make it again.")
+    return document
 
 
 def departure(document: Any, kind: str) -> str:

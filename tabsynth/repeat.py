@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from tabsynth.access import Progress, silent
 from tabsynth.errors import FolderError
 from tabsynth.pipeline import assess, part, redraw, split
 from tabsynth.policy import Policy
-from tabsynth.published import departure
-from tabsynth.release import Release
+from tabsynth.published import read_document
+from tabsynth.release import Release, hashes, read_card
 from tabsynth.schema import Schema
 from tabsynth.verify import TOLERANCE, Result
 
@@ -30,7 +29,8 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     Returns
     -------
     list of Result
-        Whether the tables are the same, and whether the findings are: verdicts exactly, numbers up to rounding.
+        Whether card, policy and page are those of the report, whether the tables are, and whether all findings are: words exactly,
+        numbers up to rounding.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     told = _told(folder / "report.internal.json")
     schema, card = Schema.from_dict(told["schema"]), told["card"]
     progress("reading", 0.0)
-    train, holdout, _ = split(read(data, schema), schema, told["split"]["holdout"], told["split"]["seed"])
+    train, holdout = split(read(data, schema), schema, **told["split"])
     again = assess(
         train,
         holdout,
@@ -56,18 +56,17 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
         further=redraw(Release.load(folder / "model"), card),
         progress=part(progress, 0.1, 1.0),
     )
-    return [_tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
+    return [
+        _card(told, folder),
+        _policy(told["policy"]),
+        _page(told, folder),
+        _tables(told["tables"], again["tables"]),
+        _findings(told["findings"], again["findings"]),
+    ]
 
 
 def _told(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise FolderError(f"there is no {path}; give the folder that tabsynth release wrote, with its internal report.")
-    try:
-        told = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise FolderError(f"{path} cannot be read as JSON; restore it.") from None
-    if wrong := departure(told, "report"):
-        raise FolderError(f"{path} does not conform to tabsynth.report, version 1: {wrong}; restore it.")
+    told = read_document(path, ("tabsynth.report",), "the folder that tabsynth release wrote, with its internal report")
     if missing := [name for name in ("split", "card", "policy") if not told.get(name)]:
         raise FolderError(f"{path} has no {missing[0]}: it was not written by tabsynth release, so it cannot be repeated.")
     return told
@@ -81,17 +80,39 @@ def _tables(told: dict[str, Any], found: dict[str, Any]) -> Result:
 
 
 def _findings(told: list[dict[str, Any]], found: list[dict[str, Any]]) -> Result:
-    """Compare verdicts, values and intervals; the details behind them are not compared."""
     check = "evaluating again gives the findings of the report"
     then, now = ({finding["check"]: finding for finding in findings} for findings in (told, found))
-    different = [name for name in then | now if name not in then or name not in now or not _same(then[name], now[name])]
+    different = [name for name in then | now if not _alike(then.get(name), now.get(name))]
     seen = f"{len(different)} of {len(then)} differ: {', '.join(different[:5])}" if different else f"{len(then)} findings"
     return Result(check, not different, seen)
 
 
-def _same(then: dict[str, Any], now: dict[str, Any]) -> bool:
-    numbers = ([each["value"], each["reference"], *(each["interval"] or (None, None))] for each in (then, now))
-    return then["verdict"] == now["verdict"] and all(
-        a is b or (None not in (a, b) and math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE))
-        for a, b in zip(*numbers, strict=True)
-    )
+def _alike(then: Any, now: Any) -> bool:
+    """Equal, numbers up to rounding."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return then.keys() == now.keys() and all(_alike(then[key], now[key]) for key in then)
+    if isinstance(then, list | tuple) and isinstance(now, list | tuple):
+        return len(then) == len(now) and all(map(_alike, then, now))
+    if isinstance(then, float) and isinstance(now, float):
+        return math.isclose(then, now, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return then == now
+
+
+def _card(told: dict[str, Any], folder: Path) -> Result:
+    same = told["card"] == read_card(folder / "card.json") and told["card_sha256"] == hashes(folder, ("card.json",))["card.json"]
+    return Result("the report is about the card of this release", same, "the same card" if same else "another card")
+
+
+def _policy(told: dict[str, Any]) -> Result:
+    check, base = "the thresholds were changed as the report says", Policy.load(told["based_on"])
+    odd = [name for name, each in base.thresholds.items() if told["thresholds"][name]["shipped"] != each.value]
+    seen = f"{', '.join(odd)} had another value before" if odd else f"{told['name']}, from {told['based_on']}"
+    return Result(check, not odd, seen)
+
+
+def _page(told: dict[str, Any], folder: Path) -> Result:
+    from tabsynth.report import report
+
+    page = folder / "report.internal.html"
+    same = page.is_file() and page.read_bytes() == report(told).encode()
+    return Result("the page is what its JSON says", same, "byte for byte" if same else "it differs, or another tabsynth drew it")

@@ -15,9 +15,12 @@ from tabsynth import pipeline
 from tabsynth.conform import read
 from tabsynth.errors import FolderError
 from tabsynth.policy import Policy
-from tabsynth.repeat import _findings, _tables, repeat
+from tabsynth.repeat import _card, _findings, _page, _policy, _tables, repeat
 from tabsynth.schema import Schema
 
+CARD = "the report is about the card of this release"
+POLICY = "the thresholds were changed as the report says"
+PAGE = "the page is what its JSON says"
 TABLES = "the table splits into the training and holdout rows of the report"
 FINDINGS = "evaluating again gives the findings of the report"
 
@@ -25,16 +28,16 @@ FINDINGS = "evaluating again gives the findings of the report"
 def test_a_release_of_the_command_line_is_repeated_from_its_table(released, files, run):
     code, out, _ = run("verify", released[0], "--data", files / "toy.csv")
     assert code == 0
-    assert [line[:7] for line in out.splitlines()] == ["ok     "] * 9
+    assert [line[:7] for line in out.splitlines()] == ["ok     "] * 12
     told = json.loads((released[0] / "report.internal.json").read_text())
     assert out.splitlines()[-1] == f"ok     {FINDINGS}: {len(told['findings'])} findings"
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory, visits_schema):
-    """A release by another policy and seed, of 140 rows of some 60 people, and its table."""
+    """A release by another policy and seed, of 140 rows of 70 people, all within the bound of 3 rows, and its table."""
     rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("small")
-    table = visits(zip(rng.integers(0, 60, 140), rng.choice(list("ABC"), 140), rng.integers(0, 10, 140), strict=True))
+    table = visits(zip(rng.permutation(140) // 2, rng.choice(list("ABC"), 140), rng.integers(0, 10, 140), strict=True))
     policy = Policy.from_dict({
         "format": "tabsynth.policy", "version": 1, "name": "ours", "thresholds": {"attribute": {"value": 0.5}, "small_cell": {"value": 3}},
     })  # fmt: skip
@@ -50,10 +53,28 @@ def told(small) -> dict:
 
 def test_the_same_table_in_another_form_repeats_policy_seed_target_and_split(small):
     results = repeat(small / "out", pd.read_csv(small / "visits.csv"))
-    assert [(r.check, r.holds) for r in results] == [(TABLES, True), (FINDINGS, True)]
+    assert [(r.check, r.holds) for r in results] == [(check, True) for check in (CARD, POLICY, PAGE, TABLES, FINDINGS)]
     rows = told(small)["tables"]
-    assert results[0].seen == f"{rows['train']['rows']} and {rows['holdout']['rows']} rows"
-    assert 0.2 < rows["holdout"]["units"] / (rows["holdout"]["units"] + rows["train"]["units"]) < 0.6
+    assert results[3].seen == f"{rows['train']['rows']} and {rows['holdout']['rows']} rows"
+    assert rows["holdout"]["units"] + rows["train"]["units"] == 70
+    assert abs(rows["holdout"]["units"] - 0.4 * 70) < 5 * (0.4 * 0.6 * 70) ** 0.5  # the seed of the split is secret
+
+
+def test_a_second_release_can_be_divided_like_the_first(small, run, tmp_path):
+    settings = ["--schema", tmp_path / "visits.yaml", "--epsilon", 0.5, "--model", "independent", "--out", tmp_path / "second"]
+    (tmp_path / "visits.yaml").write_text(Schema.from_dict(told(small)["schema"]).dump())
+    code, _, err = run("release", small / "visits.csv", *settings, "--same-split", small / "out", "--quiet")
+    assert (code, err) == (0, "")
+    second = json.loads((tmp_path / "second/report.internal.json").read_text())
+    assert second["split"] == told(small)["split"]
+    assert {name: second["tables"][name] for name in ("train", "holdout")} == {
+        name: told(small)["tables"][name] for name in ("train", "holdout")
+    }
+    shutil.rmtree(tmp_path / "second")
+    code, out, err = run("release", small / "visits.csv", *settings, "--same-split", tmp_path / "gone", "--quiet")
+    assert (code, out) == (2, "")
+    assert "give the folder of a release, with its internal report" in err
+    assert not (tmp_path / "second").exists()
 
 
 def test_another_table_is_wrong_and_ends_in_1(small, run, tmp_path):
@@ -89,7 +110,7 @@ def split_again(small, table: pd.DataFrame):
     """The check on tables alone, without the evaluation."""
     report = told(small)
     schema, split = Schema.from_dict(report["schema"]), report["split"]
-    parts = pipeline.split(read(table.reset_index(drop=True), schema), schema, split["holdout"], split["seed"])[:2]
+    parts = pipeline.split(read(table.reset_index(drop=True), schema), schema, **split)
     found = {name: pipeline._extent(part, schema) for name, part in zip(("train", "holdout"), parts, strict=True)}
     return _tables(report["tables"], found)
 
@@ -121,7 +142,7 @@ def edited(findings: list[dict], edit: str) -> tuple[list[dict], str]:
         case "verdict":
             one["verdict"] = "pass"
         case "value":
-            one["value"] *= 1.00001
+            one["value"] += 0.00001
         case "no value":
             one["value"] = None
         case "reference":
@@ -130,6 +151,10 @@ def edited(findings: list[dict], edit: str) -> tuple[list[dict], str]:
             one["interval"][1] -= 0.001
         case "no interval":
             one["interval"] = None
+        case "details":
+            one["details"]["tolerated"] = 0.9
+        case "words":
+            one["note"] += " Really."
         case "removed":
             out.remove(one)
         case "renamed":
@@ -137,7 +162,21 @@ def edited(findings: list[dict], edit: str) -> tuple[list[dict], str]:
     return out, one["check"]
 
 
-@pytest.mark.parametrize("edit", ["verdict", "value", "no value", "reference", "interval", "no interval", "removed", "renamed"])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "verdict",
+        "value",
+        "no value",
+        "reference",
+        "interval",
+        "no interval",
+        "details",
+        "words",
+        "removed",
+        "renamed",
+    ],
+)
 def test_an_edited_finding_is_named(edit, small):
     findings = told(small)["findings"]
     report, name = edited(findings, edit)
@@ -165,8 +204,20 @@ def test_an_edited_report_is_wrong_from_the_command_line(small, run, tmp_path):
     code, out, _ = run("verify", tmp_path / "out", "--data", small / "visits.csv")
     assert code == 1
     assert [line for line in out.splitlines() if line.startswith("WRONG")] == [
-        f"WRONG  {FINDINGS}: 1 of {len(report['findings'])} differ: {name}"
+        f"WRONG  {PAGE}: it differs, or another tabsynth drew it",
+        f"WRONG  {FINDINGS}: 1 of {len(report['findings'])} differ: {name}",
     ]
+
+
+def test_another_card_policy_or_page_is_wrong(small, tmp_path):
+    report, out = told(small), small / "out"
+    assert all(check.holds for check in (_card(report, out), _policy(report["policy"]), _page(report, out)))
+    other = copy.deepcopy(report)
+    other["card"]["guarantee"]["epsilon"] = 0.01
+    other["policy"]["thresholds"]["attribute"]["shipped"] = 0.5
+    assert not any(check.holds for check in (_card(other, out), _policy(other["policy"]), _page(other, out)))
+    assert not _card(report | {"card_sha256": "0" * 64}, out).holds
+    assert not _page(report, tmp_path).holds
 
 
 def damaged(small, damage: str) -> bytes | None:
@@ -194,11 +245,11 @@ def damaged(small, damage: str) -> bytes | None:
 
 DAMAGES = {
     "missing": "there is no",
-    "cut": "cannot be read as JSON; restore it.",
-    "bytes": "cannot be read as JSON; restore it.",
-    "too deep": "cannot be read as JSON; restore it.",
-    "another format": "does not conform to tabsynth.report, version 1: $.format",
-    "a list": "does not conform to tabsynth.report, version 1: $",
+    "cut": "cannot be read as JSON; restore it or make it again.",
+    "bytes": "cannot be read as JSON; restore it or make it again.",
+    "too deep": "cannot be read as JSON; restore it or make it again.",
+    "another format": "has the format 'tabsynth.card'",
+    "a list": "has the format None",
     "a finding without value": "does not conform to tabsynth.report, version 1: $.findings[0]",
     "no tables": "does not conform to tabsynth.report, version 1: $",
     "no split": "has no split: it was not written by tabsynth release, so it cannot be repeated.",

@@ -30,6 +30,7 @@ from tabsynth.cli._tell import bar, done, say, summary, tell_outside, told
 @click.option(
     "--holdout", type=Number(float), default=0.3, show_default=True, help="Share of the units kept out of the fit, to evaluate."
 )
+@click.option("--same-split", type=table, help="Earlier release of the same table: divide it in the same way, to compare.")
 @target_option
 @seed_option
 @policy_option

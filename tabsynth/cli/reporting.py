@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -52,18 +51,20 @@ def report(source: Path | None, several: bool, releases: tuple[Path, ...], out: 
 
 def _redrawn(source: Path) -> tuple[str, str]:
     """The format of a document, and its page."""
+    from tabsynth.published import read_document
     from tabsynth.report import card, report
 
-    document = _document(source, (_REPORT, _CARD), "the report.internal.json or card.json of a release")
+    document = read_document(source, (_REPORT, _CARD), "the report.internal.json or card.json of a release")
     return document["format"], {_REPORT: report, _CARD: card}[document["format"]](document)
 
 
 def _compared(releases: tuple[Path, ...]) -> str:
     """The page of several releases."""
+    from tabsynth.published import read_document
     from tabsynth.report import compare
 
     files = [path / "report.internal.json" if path.is_dir() else path for path in releases]
-    documents = [_document(path, (_REPORT,), "the folder of a release, or its report.internal.json") for path in files]
+    documents = [read_document(path, (_REPORT,), "the folder of a release, or its report.internal.json") for path in files]
     return compare(documents, _distinct(files))
 
 
@@ -98,26 +99,3 @@ def _write(path: Path, html: str) -> None:
     content = printed(html) if path.suffix.lower() == ".pdf" else html.encode(errors="replace")
     with replacing(path) as partial:
         partial.write_bytes(content)
-
-
-def _document(path: Path, kinds: tuple[str, ...], wanted: str) -> dict[str, Any]:
-    """A JSON file of one of the kinds, checked against its published JSON Schema."""
-    import json
-
-    from tabsynth.errors import FolderError
-    from tabsynth.published import departure
-
-    if not path.is_file():
-        raise FolderError(f"there is no file {path}; give {wanted}.")
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise FolderError(f"{path} cannot be read as JSON; restore it or make it again.") from None
-    kind, version = (document.get("format"), document.get("version")) if isinstance(document, dict) else (None, None)
-    if kind not in kinds:
-        raise FolderError(f"{path} has the format {kind!r:.60}; give {wanted}.")
-    if version != 1:
-        raise FolderError(f"{path} has version {version!r:.60}; this tabsynth reads version 1.")
-    if wrong := departure(document, kind.removeprefix("tabsynth.")):
-        raise FolderError(f"{path} does not conform to {kind}, version 1: {wrong}; restore it or make it again.")
-    return document

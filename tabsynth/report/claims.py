@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +136,10 @@ def _more(finding: dict[str, Any], what: str) -> str:
     elif is_number(descriptions):
         text = f" A decision needs about {number(descriptions)} descriptions of each kind, which takes more synthetic rows"
     else:
+        if details.get("blind"):
+            return " With so few records nothing could be shown; a larger holdout helps."
+        if "mu_tolerance" in details:
+            return " The tolerance is too close to chance for a sample of usual size to settle it."
         return " If the rates stay as they are, no larger sample settles it." if "tolerated" in details else ""
     beyond = is_number(most) and most < (unseen if is_number(unseen) else descriptions)
     return f"{text}{f', more than the {number(most)} that this test draws at most' if beyond else ''}."
@@ -224,7 +229,7 @@ def _attributes(guessed: list[dict[str, Any]], valid: bool, what: str) -> Claim:
     if verdict == FAIL:
         text += f" More often than chance explains: {', '.join(secret['column'] for secret in deciding)}."
     elif verdict == INCONCLUSIVE:
-        hardest = max(deciding, key=lambda secret: secret["finding"]["details"].get("needed_nonmembers") or 0)
+        hardest = max(deciding, key=lambda secret: secret["finding"]["details"].get("needed_nonmembers") or math.inf)
         undecided = [secret["column"] for secret in guessed if _attack(secret["finding"], valid)[0] == verdict]
         text += f" Not decided: {', '.join(undecided)}.{_more(hardest['finding'], what)}"
     return Claim(title, verdict, text + warning, section)
@@ -241,7 +246,12 @@ def _residual(title: str, section: str, text: str, finding: dict[str, Any], vali
     text = text.format(members=percent(result.get("rate_members"), 2), others=percent(result.get("rate_nonmembers"), 2), **known)
     risk, bounds = percent(result.get("residual_risk"), 2), interval(result.get("simultaneous"), 2, shares=True)
     text += f": a risk of {risk} {bounds} beyond theirs"
-    return Claim(title, verdict, f"{text}, where {percent(details.get('tolerated'), 0)} is tolerated.{_more(finding, what)}{warning}", section)
+    return Claim(
+        title,
+        verdict,
+        f"{text}, where {percent(details.get('tolerated'), 0)} is tolerated.{_more(finding, what)}{warning}",
+        section,
+    )
 
 
 def _severity(judged: tuple[str, str]) -> int:

@@ -11,7 +11,11 @@ _MEANING = {
     "epsilon": ("Formal guarantee", "epsilon, at most", short),
     "membership_mu": ("Membership", "no more members found than mu-Gaussian differential privacy allows, with mu at most", short),
     "copies": ("Copies", "exact copies beyond those of unseen people, at most", percent),
-    "attribute": ("Attribute inference", "guessed right more often than for unseen people, in percentage points, at most", percent),
+    "attribute": (
+        "Attribute inference",
+        "guessed right more often than for unseen people, in percentage points, at most",
+        percent,
+    ),
     "residual_risk": ("Singling out, linkage", "risk beyond that of unseen people, at most", percent),
     "small_cell": ("Small cells", "people that a count or share has to stand for, at least", plain),
 }

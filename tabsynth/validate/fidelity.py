@@ -91,9 +91,10 @@ class _Subsets:
 
     @classmethod
     def of(cls, evidence: Evidence) -> _Subsets:
-        units = unit_codes(evidence.train, evidence.schema)
-        rank = np.random.default_rng([evidence.seed, 14]).permutation(units.max() + 1)[units]
-        sizes = {share: size for share in SHARES if (size := round(share * (units.max() + 1))) >= FEWEST}
+        units, rng = unit_codes(evidence.train, evidence.schema), np.random.default_rng([evidence.seed, 14])
+        number = int(units.max()) + 1
+        rank = rng.permutation(number)[units]
+        sizes = {share: size for share in SHARES if (size := round(share * number)) >= FEWEST}
         first = np.searchsorted(list(sizes.values()), rank, side="right")
         rows = np.flatnonzero(first < len(sizes))
         return cls(tuple(sizes), rows, first[rows])

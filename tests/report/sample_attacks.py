@@ -172,7 +172,11 @@ def _linkability() -> dict[str, Any]:
 def _regenerations() -> dict[str, Any]:
     """Three tables from one model, attacked with what is always run again; the chosen attack is among that."""
     auc, rate = {"min": 0.4961, "median": 0.5032, "max": 0.5074}, {"min": 0.0093, "median": 0.0101, "max": 0.0112}
-    rows = [{"check": f"attacks.{attack}.{scaling}.unit", "auc": auc, "tpr": rate} for attack in ("dcr", "ldr") for scaling in SCALINGS]
+    rows = [
+        {"check": f"attacks.{attack}.{scaling}.unit", "auc": auc, "tpr": rate}
+        for attack in ("dcr", "ldr")
+        for scaling in SCALINGS
+    ]
     copies = [{"members": 61 - i, "n_members": 34190, "holdout": 24 + i, "n_holdout": 14652} for i in range(3)]
     return finding("attacks.regenerations", "Membership by the chosen attack, on the most revealing of several tables", 0.5074,
                    reference=0.5, reference_is="chance", note="3 tables, the one under judgement among them.",

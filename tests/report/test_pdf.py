@@ -8,6 +8,7 @@ import re
 import stat
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def written(made: tuple[str, Any]) -> list[tuple[str, list[tuple[str, float, flo
 
 
 def squeezed(text: str) -> str:
-    return "".join(text.split())
+    """Without spaces and ligatures."""
+    return "".join(unicodedata.normalize("NFKC", text).split())
 
 
 def elements(node: Any, page: Any = None) -> Iterator[tuple[str, Any, set[int]]]:

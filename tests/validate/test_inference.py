@@ -312,7 +312,11 @@ def test_gate_on_hand_made_counts():
         compared(400, 20, (2000, 2000), 0.975),
         compared(2, 2, (40, 40), 0.975),
     )
-    assert (verdict([clear], 0.09), verdict([clear, leak], 0.09), verdict([clear, wide], 0.09)) == ("pass", "fail", "inconclusive")
+    assert (verdict([clear], 0.09), verdict([clear, leak], 0.09), verdict([clear, wide], 0.09)) == (
+        "pass",
+        "fail",
+        "inconclusive",
+    )
     assert clear["difference"] == 0.0
     assert leak["difference"] == pytest.approx(0.19)
     assert leak["residual_risk"] == pytest.approx(0.19 / 0.99, abs=0.002)

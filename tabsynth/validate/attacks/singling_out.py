@@ -77,7 +77,7 @@ def check(evidence: Evidence, challenge: Challenge) -> list[Finding]:
     shown = next((r for r in results if r["kind"] == "multivariate"), results[0] if results else None)
     more = needed(judged, tolerated, 1 - 0.05 / len(results)) if decision == "inconclusive" and seen and judged else None
     details = {
-        "results": results, "ceiling": ceilings, "records_a_side": size, "tolerated": tolerated,
+        "results": results, "ceiling": ceilings, "records_a_side": size, "tolerated": tolerated, "blind": not seen or not judged,
         "needed_descriptions": more and ceil(more * min(result["predicates"] for result in judged)), "most": PREDICATES,
     }  # fmt: skip
     if shown is None:

@@ -13,6 +13,7 @@ from tabsynth.validate.intervals import clopper_pearson, delong, normal_quantile
 
 RATES = (0.1, 0.01, 0.001, 0.0)
 """False positive rates at which the true positive rate is reported."""
+_MOST = 50_000
 _NEEDED = {0.1: 100, 0.01: 1_000, 0.001: 10_000, 0.0: 1}
 _PERMUTATIONS = 100  # at a time
 _TIE = 1e-4  # statistics closer than this count as equal, which covers sums in single precision and can only raise a p value
@@ -38,7 +39,7 @@ def tpr_at_fpr(scores: np.ndarray, member: np.ndarray, fpr: float) -> dict[str, 
     tp, fp = _above(scores, member, math.floor(fpr * len(others)))
     n = int(member.sum())
     notes = [
-        "threshold: the highest score of a non-member" if not fp else "",
+        "threshold: the highest score of a non-member" if fpr and not fp else "",
         f"wide interval: {len(others)} non-members" if fpr and len(others) < 2 * _NEEDED[fpr] else "",
     ]
     return {
@@ -107,21 +108,23 @@ def gaussian_tpr(mu: float, fpr: float) -> float:
 
 
 @cache
-def needed_nonmembers(mu: float, fpr: float, attacks: int) -> int:
+def needed_nonmembers(mu: float, fpr: float, attacks: int) -> int | None:
     """Challenge size (members = non-members, to a tenth) at which attacks no better than chance all pass with probability 90 %.
 
-    Passing means that `tpr_upper`, Bonferroni-corrected for so many attacks, lies under the tolerance curve `mu`.
+    Passing means that `tpr_upper`, Bonferroni-corrected for so many attacks, lies under the tolerance curve `mu`. None where `_MOST` are
+    not enough: the tolerance is too close to chance.
     """
     from scipy.stats import betabinom
 
     tolerance, error, size = gaussian_tpr(mu, fpr), 0.05 / attacks, _NEEDED[fpr]
-    while True:
+    while size <= _MOST:
         count = _surely(fpr, size, error / 2)
         if count is not None:
             found = betabinom.ppf(1 - 0.1 / attacks, size, count + 1, size - count)
             if clopper_pearson(found, size, 1 - error)[1] < tolerance:
                 return size
         size += max(1, size // 10)
+    return None
 
 
 def pooled(scores: np.ndarray, units: np.ndarray) -> np.ndarray:
