@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from tabsynth.report import frontier
-from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, Claim, available, claims
+from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, Claim, available, by_check, claims, counted
 from tabsynth.report.frontier import Entry, Measure, Measured
 from tabsynth.report.guarantee import highest_tpr, is_private
 from tabsynth.report.page import interval, is_number, number, percent, plain, rate
@@ -65,13 +65,8 @@ class Compared:
 
 def compared(letter: str, name: str, data: dict[str, Any]) -> Compared:
     """One report, read for the page."""
-    stated = {
-        finding["check"]: finding
-        | {"details": {key: value for key, value in (finding.get("details") or {}).items() if value is not None}}
-        for finding in data.get("findings") or []
-    }
-    card, row = data.get("card"), ((data.get("schema") or {}).get("unit") or {}).get("key") is None
-    made = claims(stated, card, "rows" if row else "units", data.get("policy"))
+    stated, card = by_check(data), data.get("card")
+    made = claims(stated, card, counted(data), data.get("policy"))
     given = card["guarantee"] if is_private(card) else {}
     delta = given.get("delta") if is_number(given.get("delta")) else math.inf
     failed = frozenset(claim.title for claim in made if claim.verdict == FAIL)

@@ -50,6 +50,20 @@ def claims(
     ]
 
 
+def by_check(data: dict[str, Any]) -> dict[str, dict]:
+    """A report's findings by their check, without the details that are null: they read as missing."""
+    return {
+        finding["check"]: finding
+        | {"details": {key: value for key, value in (finding.get("details") or {}).items() if value is not None}}
+        for finding in data.get("findings") or []
+    }
+
+
+def counted(data: dict[str, Any]) -> str:
+    """What a report's attacks count: ``rows`` or ``units``."""
+    return "rows" if ((data.get("schema") or {}).get("unit") or {}).get("key") is None else "units"
+
+
 def available(finding: dict[str, Any] | None) -> bool:
     """True where the finding exists and has a value."""
     return finding is not None and is_number(finding.get("value"))

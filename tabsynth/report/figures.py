@@ -23,7 +23,7 @@ _LOWEST = 1e-3
 _LABEL = 16
 
 
-def _svg(
+def svg(
     title: str, desc: str, parts: list[Markup], *, box: tuple[float, float] | None = None, height: float = 0, css: str = ""
 ) -> Markup:
     """Wrap parts in an svg: scaled to its width where `box` is given, else as wide as its place with text at its own size."""
@@ -33,11 +33,13 @@ def _svg(
     )
 
 
-def _text(x: Any, y: Any, text: Any, css: str = "", anchor: str = "start") -> Markup:
+def put(x: Any, y: Any, text: Any, css: str = "", anchor: str = "start") -> Markup:
+    """Text at a place."""
     return Markup('<text x="{}" y="{}" class="{}" text-anchor="{}">{}</text>').format(x, y, css, anchor, text)
 
 
-def _line(x1: Any, y1: Any, x2: Any, y2: Any, css: str) -> Markup:
+def line(x1: Any, y1: Any, x2: Any, y2: Any, css: str) -> Markup:
+    """A straight line."""
     return Markup('<line x1="{}" y1="{}" x2="{}" y2="{}" class="{}"/>').format(x1, y1, x2, y2, css)
 
 
@@ -45,7 +47,8 @@ def _path(points: Sequence[tuple[float, float]], css: str) -> Markup:
     return Markup('<path d="M{}" class="{}"/>').format("L".join(f"{x:.1f} {y:.1f}" for x, y in points), css)
 
 
-def _cut(text: Any, length: int = _LABEL) -> str:
+def shortened(text: Any, length: int = _LABEL) -> str:
+    """At most so many characters, the last one three dots where some are missing."""
     text = str(text)
     return text if len(text) <= length else text[: length - 1] + "\u2026"
 
@@ -62,22 +65,22 @@ def bars(rows: Sequence[tuple[str, float]], *, title: str, desc: str) -> Markup:
     for i, (label, share) in enumerate(rows):
         top = i * step
         parts += [
-            _text(0, top + 13, _cut(label, 44)),
-            _text("100%", top + 13, percent(share), "num", "end"),
+            put(0, top + 13, shortened(label, 44)),
+            put("100%", top + 13, percent(share), "num", "end"),
             Markup('<rect x="0" y="{}" width="100%" height="10" class="track"/>').format(top + 19),
             Markup('<rect x="0" y="{}" width="{:.2f}%" height="10" class="bar"/>').format(top + 19, 100 * min(max(share, 0), 1)),
         ]
-    return _svg(title, desc, parts, height=step * len(rows), css="bars")
+    return svg(title, desc, parts, height=step * len(rows), css="bars")
 
 
 def swatch(css: str) -> Markup:
     """A legend's sample of a line (`curve-*`), bar (`train`), tick (`holdout`), circle (`synthetic`) or box (`unshown`)."""
     mark = {
         "train": Markup('<rect x="6" y="1" width="16" height="12" class="train"/>'),
-        "holdout": _line(6, 7, 22, 7, "holdout"),
+        "holdout": line(6, 7, 22, 7, "holdout"),
         "synthetic": Markup('<circle cx="14" cy="7" r="3.5" class="synthetic"/>'),
         "unshown": Markup('<rect x="6" y="2" width="16" height="10" class="unshown"/>'),
-    }.get(css, _line(0, 7, 28, 7, css))
+    }.get(css, line(0, 7, 28, 7, css))
     return Markup('<svg aria-hidden="true" class="swatch" viewBox="0 0 28 14" width="28" height="14">{}</svg>').format(mark)
 
 
@@ -123,7 +126,7 @@ def roc(
             parts.append(_path(_thinned(pairs), css))
     if point is not None:
         parts += _whisker_point(place, point)
-    return _svg(title, desc, parts, box=(left + side + 24, top + side + 46), css="roc")
+    return svg(title, desc, parts, box=(left + side + 24, top + side + 46), css="roc")
 
 
 def _thinned(pairs: Sequence[tuple[float, float]], least: float = 1.5) -> list[tuple[float, float]]:
@@ -145,20 +148,20 @@ def _axes(place: Callable, ticks: Sequence[float], left: float, top: float, side
     for tick in ticks:
         x, y = place(tick, tick)
         label = f"{100 * tick:g}\u00a0%"
-        parts += [_line(x, top, x, top + side, "grid"), _line(left, y, left + side, y, "grid")]
-        parts += [_text(x, top + side + 18, label, "num", "middle"), _text(left - 6, y + 4, label, "num", "end")]
+        parts += [line(x, top, x, top + side, "grid"), line(left, y, left + side, y, "grid")]
+        parts += [put(x, top + side + 18, label, "num", "middle"), put(left - 6, y + 4, label, "num", "end")]
     middle = top + side / 2
     turned = Markup('<text transform="translate(12 {}) rotate(-90)" text-anchor="middle">True-positive rate</text>').format(
         middle
     )
-    return [*parts, _text(left + side / 2, top + side + 40, "False-positive rate", "", "middle"), turned]
+    return [*parts, put(left + side / 2, top + side + 40, "False-positive rate", "", "middle"), turned]
 
 
 def _whisker_point(place: Callable, point: tuple[float, float, Sequence[float]]) -> list[Markup]:
     fpr, tpr, (low, high) = point
     (x, y), (_, y_low), (_, y_high) = place(fpr, tpr), place(fpr, low), place(fpr, high)
-    parts = [_line(x, y_low, x, y_high, "whisker"), _line(x - 5, y_low, x + 5, y_low, "whisker")]
-    parts.append(_line(x - 5, y_high, x + 5, y_high, "whisker"))
+    parts = [line(x, y_low, x, y_high, "whisker"), line(x - 5, y_low, x + 5, y_low, "whisker")]
+    parts.append(line(x - 5, y_high, x + 5, y_high, "whisker"))
     return [*parts, Markup('<circle cx="{:.1f}" cy="{:.1f}" r="4.5" class="point"/>').format(x, y)]
 
 
@@ -177,14 +180,14 @@ def histogram(data: dict[str, Any], *, title: str, desc: str) -> Markup:
     rows = bins(data)
     width, top, height = 300.0, 16.0, 104.0
     base, most, step = top + height, _largest(rows), (width - 8) / max(len(rows), 1)
-    parts, circles = [_line(0, top, width, top, "grid"), _text(0, top - 5, percent(most), "num")], []
+    parts, circles = [line(0, top, width, top, "grid"), put(0, top - 5, percent(most), "num")], []
     for i, (label, *shares) in enumerate(rows):
         x, half = 4 + (i + 0.5) * step, 0.36 * step
         train, holdout, synthetic = (base - height * (share or 0) / most for share in shares)
         box = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="{}"/>')
         marks = [box.format(x - half, train, 2 * half, base - train, "train")]
         if shares[1] is not None:
-            marks.append(_line(f"{x - half:.1f}", f"{holdout:.1f}", f"{x + half:.1f}", f"{holdout:.1f}", "holdout"))
+            marks.append(line(f"{x - half:.1f}", f"{holdout:.1f}", f"{x + half:.1f}", f"{holdout:.1f}", "holdout"))
         if None in shares[:2]:
             marks.append(box.format(x - half, base - 9, 2 * half, 8, "unshown"))
         parts.append(_group(label, shares, Markup("").join(marks)))
@@ -192,9 +195,11 @@ def histogram(data: dict[str, Any], *, title: str, desc: str) -> Markup:
     if circles:
         parts.append(_path(circles, "synthetic-line"))
     parts += [Markup('<circle cx="{:.1f}" cy="{:.1f}" r="2.4" class="synthetic"/>').format(x, y) for x, y in circles]
-    parts.append(_line(0, base, width, base, "axis"))
-    parts += [_text(x, base + 16, _cut(label, 20), "num", anchor) for label, x, anchor in _ends([row[0] for row in rows], width)]
-    return _svg(title, desc, parts, box=(width, base + 22), css="histogram")
+    parts.append(line(0, base, width, base, "axis"))
+    parts += [
+        put(x, base + 16, shortened(label, 20), "num", anchor) for label, x, anchor in _ends([row[0] for row in rows], width)
+    ]
+    return svg(title, desc, parts, box=(width, base + 22), css="histogram")
 
 
 def _largest(rows: Sequence[tuple]) -> float:
@@ -226,15 +231,15 @@ def categories(data: dict[str, Any], *, title: str, desc: str) -> Markup:
         label, *shares = rows[i]
         y, (train, holdout, synthetic) = 20 * place + 10, (54 * (share or 0) / most for share in shares)
         marks = [
-            _text("42%", y + 4, _cut(label), "", "end"),
+            put("42%", y + 4, shortened(label), "", "end"),
             Markup('<rect x="44%" y="{}" width="{:.2f}%" height="12" class="train"/>').format(y - 6, train),
-            "" if shares[1] is None else _line(f"{44 + holdout:.2f}%", y - 8, f"{44 + holdout:.2f}%", y + 8, "holdout"),
+            "" if shares[1] is None else line(f"{44 + holdout:.2f}%", y - 8, f"{44 + holdout:.2f}%", y + 8, "holdout"),
             Markup('<rect x="44%" y="{}" width="5%" height="10" class="unshown"/>').format(y - 5) if None in shares[:2] else "",
             Markup('<circle cx="{:.2f}%" cy="{}" r="3.2" class="synthetic"/>').format(44 + synthetic, y),
         ]
         parts.append(_group(label, shares, Markup("").join(marks)))
-    parts.append(_line("44%", 0, "44%", 20 * len(shown), "axis"))
-    return _svg(title, desc, parts, height=20 * len(shown), css="categories")
+    parts.append(line("44%", 0, "44%", 20 * len(shown), "axis"))
+    return svg(title, desc, parts, height=20 * len(shown), css="categories")
 
 
 def heatmap(columns: Sequence[str], pairs: Sequence[dict[str, Any]], *, title: str, desc: str) -> Markup:
@@ -256,12 +261,12 @@ def heatmap(columns: Sequence[str], pairs: Sequence[dict[str, Any]], *, title: s
             + Markup('<rect x="{}" y="{}" width="{}" height="{}" class="heat" fill-opacity="{:.2f}"/>').format(
                 x, y, cell - 1, cell - 1, 0.55 * value / most
             )
-            + (_text(x + cell / 2, y + cell / 2 + 4, f"{100 * value:.1f}", "num", "middle") if cell > 20 else "")
+            + (put(x + cell / 2, y + cell / 2 + 4, f"{100 * value:.1f}", "num", "middle") if cell > 20 else "")
             + Markup("</g>")
         )
-    parts += [_text(i * cell + 5, i * cell + cell / 2 + 4, _cut(name, 24), "name") for name, i in index.items()]
+    parts += [put(i * cell + 5, i * cell + cell / 2 + 4, shortened(name, 24), "name") for name, i in index.items()]
     width, height = cell * len(columns) + 165, cell * len(columns)
-    return Markup('<div style="width:{}px">{}</div>').format(width, _svg(title, desc, parts, box=(width, height), css="heatmap"))
+    return Markup('<div style="width:{}px">{}</div>').format(width, svg(title, desc, parts, box=(width, height), css="heatmap"))
 
 
 def whisker(value: Any, pair: Any, *, low: float, high: float, mark: float | None = None) -> Markup:
@@ -272,10 +277,10 @@ def whisker(value: Any, pair: Any, *, low: float, high: float, mark: float | Non
     def at(v: float) -> str:
         return f"{2 + 96 * min(max((v - low) / (high - low), 0), 1):.1f}%"
 
-    parts = [_line("2%", 10, "98%", 10, "grid")]
+    parts = [line("2%", 10, "98%", 10, "grid")]
     if mark is not None:
-        parts.append(_line(at(mark), 2, at(mark), 18, "mark"))
+        parts.append(line(at(mark), 2, at(mark), 18, "mark"))
     if isinstance(pair, list | tuple) and len(pair) == 2 and all(map(is_number, pair)):
-        parts.append(_line(at(pair[0]), 10, at(pair[1]), 10, "whisker"))
+        parts.append(line(at(pair[0]), 10, at(pair[1]), 10, "whisker"))
     parts.append(Markup('<circle cx="{}" cy="10" r="4" class="point"/>').format(at(value)))
     return Markup('<svg aria-hidden="true" class="whisker-row" width="100%" height="20">{}</svg>').format(Markup("").join(parts))

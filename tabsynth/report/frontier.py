@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from tabsynth.report.figures import _cut, _line, _svg, _text, swatch
+from tabsynth.report.figures import line, put, shortened, svg, swatch
 from tabsynth.report.page import number, percent, rate, short
 
 ON, APART, BEATEN, UNJUDGED = "frontier", "apart", "beaten", "unjudged"
@@ -190,9 +190,9 @@ def frontier(releases: Sequence[Entry], panels: Sequence[tuple[Measure, bool]], 
         parts += _panel(measure, joined, releases, across, standing, top)
         top += _HEIGHT + 66
     bottom = top - 28
-    guides = [_line(f"{x:.2f}%", 18, f"{x:.2f}%", bottom, "guide") for x in across]
+    guides = [line(f"{x:.2f}%", 18, f"{x:.2f}%", bottom, "guide") for x in across]
     parts = [*guides, *names, *parts, *_epsilon_axis(releases, across, bottom)]
-    return _svg("Usefulness, fidelity and leakage against epsilon", desc, parts, height=bottom + 44, css="frontier")
+    return svg("Usefulness, fidelity and leakage against epsilon", desc, parts, height=bottom + 44, css="frontier")
 
 
 def _across(epsilons: Sequence[float]) -> list[float]:
@@ -226,13 +226,13 @@ def _names(releases: Sequence[Entry], across: Sequence[float]) -> tuple[list[Mar
     taken: list[list[tuple[float, float]]] = []
     parts = []
     for i in sorted(range(len(releases)), key=lambda i: across[i]):
-        text, x = f"{releases[i].letter} {_cut(releases[i].name, 20)}", across[i]
+        text, x = f"{releases[i].letter} {shortened(releases[i].name, 20)}", across[i]
         width = 100 * (6.9 * len(text) + 10) / _NARROW
         anchor, start = ("start", x) if x < 40 else ("middle", x - width / 2) if x < 62 else ("end", x - width)
         row = next((r for r, used in enumerate(taken) if all(start >= b or start + width <= a for a, b in used)), len(taken))
         taken += [[]] if row == len(taken) else []
         taken[row].append((start, start + width))
-        parts.append(_text(f"{x:.2f}%", 14 + 17 * row, text, "label", anchor))
+        parts.append(put(f"{x:.2f}%", 14 + 17 * row, text, "label", anchor))
     return parts, 14 + 17 * len(taken) + 8.0
 
 
@@ -253,16 +253,16 @@ def _panel(
         if measure.share
         else (lambda v: number(v, 2))
     )
-    parts = [_text(0, top - 24, measure.title, "label")]
+    parts = [put(0, top - 24, measure.title, "label")]
     for tick in ticks:
-        parts += [_line(0, y(tick), "100%", y(tick), "grid"), _text(0, y(tick) - 4, write(tick), "num")]
+        parts += [line(0, y(tick), "100%", y(tick), "grid"), put(0, y(tick) - 4, write(tick), "num")]
     if measure.chance is not None:
-        parts.append(_line(f"{_LEFT - 5}%", y(measure.chance), "100%", y(measure.chance), "curve-chance"))
+        parts.append(line(f"{_LEFT - 5}%", y(measure.chance), "100%", y(measure.chance), "curve-chance"))
     parts += _references(measure, across, y)
     if joined:
         on = [i for i in sorted(range(len(releases)), key=lambda i: across[i]) if standing[i] == ON]
         ends = [(f"{across[i]:.2f}%", y(measure.values[i].value)) for i in on if measure.values[i]]
-        parts += [_line(*a, *b, "frontier-line") for a, b in pairwise(ends)]
+        parts += [line(*a, *b, "frontier-line") for a, b in pairwise(ends)]
     for release, x, value, kind in zip(releases, across, measure.values, standing, strict=True):
         parts.append(_point(release, f"{x:.2f}%", value, kind, y, measure.log) if value else _absent(release, f"{x:.2f}%", top))
     return parts
@@ -303,37 +303,37 @@ def _references(measure: Measure, across: Sequence[float], y: Callable[[float], 
                     start, high, end - start, low - high
                 )
             )
-        parts.append(_line(f"{start:.2f}%", y(value.reference), f"{end:.2f}%", y(value.reference), measure.reference))
+        parts.append(line(f"{start:.2f}%", y(value.reference), f"{end:.2f}%", y(value.reference), measure.reference))
     return parts
 
 
 def _point(release: Entry, x: str, value: Measured, kind: str, y: Callable[[float], float], below: bool) -> Markup:
     """A release's mark with its letter and whisker; its numbers show on hovering, and stand in the tables."""
     at = y(value.value)
-    whisker = [_line(x, y(value.interval[0]), x, y(value.interval[1]), "whisker")] if value.interval else []
+    whisker = [line(x, y(value.interval[0]), x, y(value.interval[1]), "whisker")] if value.interval else []
     frame = '<g>{}<svg aria-hidden="true" x="{}" y="{}">{}</svg><text x="{}" dx="7" y="{}" class="letter">{}</text></g>'
     return Markup(frame).format(Markup("").join(whisker), x, at, _MARKS[kind], x, at + (16 if below else -6), release.letter)
 
 
 def _absent(release: Entry, x: str, top: float) -> Markup:
-    return _text(x, top + _HEIGHT - 5, f"{release.letter} \u2013", "letter", "middle")
+    return put(x, top + _HEIGHT - 5, f"{release.letter} \u2013", "letter", "middle")
 
 
 def _epsilon_axis(releases: Sequence[Entry], across: Sequence[float], y: float) -> list[Markup]:
     """Ticks of the claimed epsilons, and the place of those without."""
     claimed = sorted(release.epsilon for release in releases if release.claimed)
     rest = [x for x, release in zip(across, releases, strict=True) if not release.claimed]
-    parts = [_line(0, y, "100%", y, "axis")]
+    parts = [line(0, y, "100%", y, "axis")]
     if rest:
         cut = min(rest) - _BREAK
         parts += [
-            _text(f"{sum(rest) / len(rest):.2f}%", y + 18, "none", "num", "middle"),
-            _line(f"{cut:.2f}%", 18, f"{cut:.2f}%", y, "axis break"),
+            put(f"{sum(rest) / len(rest):.2f}%", y + 18, "none", "num", "middle"),
+            line(f"{cut:.2f}%", 18, f"{cut:.2f}%", y, "axis break"),
         ]
     if claimed:
         place = _scale(claimed, _RIGHT - ((len(rest) - 1) * _GAP + 2 * _BREAK if rest else 0))
-        parts += [_text(f"{place(tick):.2f}%", y + 18, short(tick), "num", "middle") for tick in _epsilons(claimed, place)]
-    return [*parts, _text(0, y + 38, "Epsilon, logarithmic: lower is more private", "label")]
+        parts += [put(f"{place(tick):.2f}%", y + 18, short(tick), "num", "middle") for tick in _epsilons(claimed, place)]
+    return [*parts, put(0, y + 38, "Epsilon, logarithmic: lower is more private", "label")]
 
 
 def _epsilons(claimed: Sequence[float], place: Callable[[float], float]) -> list[float]:

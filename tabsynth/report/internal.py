@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tabsynth.report import attacks, fairness, figures
-from tabsynth.report.claims import available, claims, why_missing
+from tabsynth.report.claims import available, by_check, claims, counted, why_missing
 from tabsynth.report.evidence import evidence
 from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_words
 from tabsynth.report.odds import odds
@@ -32,11 +32,9 @@ def report(data: dict[str, Any]) -> str:
         If `data` is not a report of version 1.
     """
     check_format(data, "tabsynth.report")
-    findings = {finding["check"]: _stated(finding) for finding in data.get("findings") or []}
-    card = data.get("card")
+    findings, card, what = by_check(data), data.get("card"), counted(data)
     membership, secrets = attacks.membership(findings, card), attacks.secrets(findings)
     utility = [f for check, f in findings.items() if check.startswith("utility.")]
-    what = "rows" if ((data.get("schema") or {}).get("unit") or {}).get("key") is None else "units"
     own = [*membership["attacks"], *membership["special"], *(secret["finding"] for secret in secrets), *utility]
     shown = {*_SHOWN, *(f["check"] for f in own)}
     return render(
@@ -74,11 +72,6 @@ def report(data: dict[str, Any]) -> str:
         by_column=_by_column,
         audit=findings.get("audit.engine"),
     )
-
-
-def _stated(finding: dict[str, Any]) -> dict[str, Any]:
-    """The finding without the details that are null: they read as missing."""
-    return finding | {"details": {key: value for key, value in (finding.get("details") or {}).items() if value is not None}}
 
 
 def _by_column(finding: dict[str, Any]) -> list[tuple[str | None, list[dict]]]:

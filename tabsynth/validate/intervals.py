@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -164,6 +165,7 @@ def needed_factor(settled: Callable[[float], bool], most: float = 10_000.0) -> f
     return factor if factor <= most else None
 
 
+@cache
 def normal_quantile(level: float = 0.95) -> float:
     """z such that a standard normal lies within +-z with probability `level`."""
     from scipy.stats import norm

@@ -160,9 +160,13 @@ def _multivariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generat
     low, high = np.where(free & (at <= medians), -_TOP, at), np.where(free & (at > medians), _TOP, at)
     orders, sizes = rng.random((tries, columns)).argsort(axis=1), rng.choice(COLUMNS, tries)
     found: dict[_Predicate, None] = {}
+    tried: set[_Predicate] = set()  # few rows have few descriptions
     for i in range(tries):
         chosen = np.sort(orders[i, : sizes[i]])
         predicate = _Predicate(tuple(chosen.tolist()), tuple(low[chosen, i].tolist()), tuple(high[chosen, i].tolist()))
+        if predicate in tried:
+            continue
+        tried.add(predicate)
         if np.count_nonzero(predicate.holds(values[:, :_SCREEN])) < 2 and np.count_nonzero(predicate.holds(values)) == 1:
             found[predicate] = None
             if len(found) == PREDICATES:
