@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 	$(BIN)/tabsynth demo --out demo
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow

@@ -281,7 +281,7 @@ def test_a_change_is_recorded_told_and_obeyed(rows, run):
     assert "11 looser than" not in before
     assert "2 of them are looser than in the policy default, on which it is based." in text[: text.index("Contents")]
     assert "of them" not in before[: before.index("Contents")]
-    assert "1 looser than 11 No source was given. Changed by this policy: a closed &lt;room&gt;" in text
-    assert "30.0 % looser than 5.0 % No source was given. Changed by this policy: no reason was given" in text
-    assert "stricter than 1.0 % Our board, 2026. own Changed by this policy: few people" in text
+    assert re.search(r"1 looser than 11 people that .* No source was given. Changed by this policy: a closed &lt;room&gt;", text)
+    assert re.search(r"30.0 % looser than 5.0 % guessed .* No source was given. Changed by this policy: no reason was given", text)
+    assert re.search(r"stricter than 1.0 % exact copies .* Our board, 2026. own Changed by this policy: few people", text)
     assert "Recipients Two &lt;hospitals&gt;" in text
