@@ -15,7 +15,7 @@ from tabsynth.report.frontier import Entry, Measure, Measured
 from tabsynth.report.guarantee import highest_tpr, is_private
 from tabsynth.report.page import interval, is_number, number, percent, plain, rate
 
-_WIDE = 6
+_WIDE = 4
 """Releases side by side in one table."""
 _COLUMNS = 12
 """Columns of the data whose distances are listed."""
