@@ -99,6 +99,7 @@ def attack(
     from tabsynth.validate import Evidence
     from tabsynth.validate.attacks import attacks as run
     from tabsynth.validate.attacks.regenerations import regenerations
+    from tabsynth.validate.small_cells import suppressed
 
     started = time.monotonic()
     check_seed(seed)
@@ -117,7 +118,8 @@ def attack(
     results, share = [], _BEFORE_FITS if challenge else 1.0
     for done, name in enumerate(("synthetic", *further), start=1):
         progress(f"attacking {name}", share * done / (len(further) + 2))
-        found = run(dataclasses.replace(evidence, synthetic=frames[name]), only=only)
+        attacked = dataclasses.replace(evidence, synthetic=frames[name])
+        found = suppressed(run(attacked, only=only), attacked, int(policy["small_cell"]))
         results.append([finding.plain() for finding in found])
     fitted = fit_again(asked, evidence, challenge, part(progress, share, 1.0)) if challenge else []
     progress("done", 1.0)

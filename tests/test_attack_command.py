@@ -19,6 +19,7 @@ from tabsynth import cli
 from tabsynth.attack import summary
 from tabsynth.errors import DataError, OptionError
 from tabsynth.guess import guess
+from tabsynth.policy import Policy
 from tabsynth.validate import Evidence
 from tabsynth.validate.attacks import ATTACKS, OTHERS
 from tabsynth.validate.attacks._challenge import design
@@ -303,3 +304,17 @@ def test_quiet_and_progress(folder, run, capsys):
 def test_the_attack_that_knows_what_was_measured_can_be_the_strongest(run, folder, capsys):
     assert run(*line(folder, attacks="focal")) == 0
     assert "Membership by the tables that the generator measured" in capsys.readouterr().out
+
+
+def test_sizes_of_small_groups_are_hidden_as_the_policy_says(folder):
+    """Groups by ward of about 40 members: shown by the rule of 11, hidden by one of 100."""
+    tables = [folder / f"{name}.csv" for name in "mhs"]
+    strict = {"format": "tabsynth.policy", "version": 1, "name": "strict", "thresholds": {"small_cell": {"value": 100}}}
+    sizes = {}
+    for least, policy in ((11, "default"), (100, Policy.from_dict(strict))):
+        result = tabsynth.attack(*tables, attacks="dcr", policy=policy)
+        assert result["policy"]["thresholds"]["small_cell"]["value"] == least
+        sizes[least] = [g["n_members"] for g in found(result)["attacks.worst"]["details"]["groups"] if "ward" in g["group"]]
+    assert len(sizes[11]) == len(sizes[100]) > 1
+    assert all(sizes[11])
+    assert not any(sizes[100])

@@ -282,6 +282,8 @@ def test_a_change_is_recorded_told_and_obeyed(rows, run):
     assert "2 of them are looser than in the policy default, on which it is based." in text[: text.index("Contents")]
     assert "of them" not in before[: before.index("Contents")]
     assert re.search(r"1 looser than 11 people that .* No source was given. Changed by this policy: a closed &lt;room&gt;", text)
-    assert re.search(r"30.0 % looser than 5.0 % guessed .* No source was given. Changed by this policy: no reason was given", text)
+    assert re.search(
+        r"30.0 % looser than 5.0 % guessed .* No source was given. Changed by this policy: no reason was given", text
+    )
     assert re.search(r"stricter than 1.0 % exact copies .* Our board, 2026. own Changed by this policy: few people", text)
     assert "Recipients Two &lt;hospitals&gt;" in text
