@@ -42,6 +42,7 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     folder = Path(folder)
     told = _told(folder / "report.internal.json")
     schema, card = Schema.from_dict(told["schema"]), told["card"]
+    cheap = [_card(told, folder), _policy(told["policy"]), _page(told, folder)]
     progress("reading", 0.0)
     train, holdout = split(read(data, schema), schema, **told["split"])
     again = assess(
@@ -56,13 +57,7 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
         further=redraw(Release.load(folder / "model"), card),
         progress=part(progress, 0.1, 1.0),
     )
-    return [
-        _card(told, folder),
-        _policy(told["policy"]),
-        _page(told, folder),
-        _tables(told["tables"], again["tables"]),
-        _findings(told["findings"], again["findings"]),
-    ]
+    return [*cheap, _tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
 
 
 def _told(path: Path) -> dict[str, Any]:

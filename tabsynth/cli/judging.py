@@ -128,11 +128,12 @@ def verify(folder: Path, data: Path | None, quiet: bool, as_json: bool) -> None:
     """Check that a release FOLDER is unchanged and that its ledger adds up to the epsilon it claims."""
     import dataclasses
 
-    from tabsynth.repeat import repeat
     from tabsynth.verify import verify as run
 
     results = run(folder)
     if data is not None:
+        from tabsynth.repeat import repeat
+
         with bar(quiet) as progress:
             results += repeat(folder, data, progress=progress)
     lines = [f"{'ok   ' if r.holds else 'WRONG'}  {r.check}: {r.seen}" for r in results]

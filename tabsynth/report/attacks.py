@@ -162,8 +162,7 @@ def _roc(
 def regenerations(finding: dict[str, Any] | None, described: dict[str, str]) -> list[dict[str, Any]]:
     """The attacks that were run on every table, in words, with the spread of their AUC and of their rate."""
     rows = ((finding or {}).get("details") or {}).get("attacks") or []
-    names = {row.get("check"): described.get(row.get("check")) for row in rows}
-    return [{"name": names[row["check"]], **row} for row in rows if names.get(row.get("check")) and row.get("auc")]
+    return [{"name": described[row["check"]], **row} for row in rows if row.get("check") in described and row.get("auc")]
 
 
 def gates(finding: dict[str, Any] | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tabsynth.report import frontier
 from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, Claim, available, by_check, claims, counted
 from tabsynth.report.frontier import Entry, Measure, Measured
 from tabsynth.report.guarantee import highest_tpr, is_private
-from tabsynth.report.page import interval, is_number, number, percent, plain, rate
+from tabsynth.report.page import interval, is_number, is_pair, number, percent, plain, rate
 
 _WIDE = 4
 """Releases side by side in one table."""
@@ -74,7 +74,7 @@ def compared(letter: str, name: str, data: dict[str, Any]) -> Compared:
 
 
 def _pair(pair: Any) -> tuple[float, float] | None:
-    return tuple(pair) if isinstance(pair, list | tuple) and len(pair) == 2 and all(map(is_number, pair)) else None
+    return tuple(pair) if is_pair(pair) else None
 
 
 def usefulness(shown: Sequence[Compared]) -> Measure:

@@ -146,17 +146,17 @@ def _more(finding: dict[str, Any], what: str) -> str:
         return ""
     unseen, descriptions, most = (details.get(name) for name in ("needed_nonmembers", "needed_descriptions", "most"))
     if is_number(unseen):
-        text = f" A decision needs about {number(unseen)} {what} that the generator never saw"
+        needed, of = unseen, f"{what} that the generator never saw"
     elif is_number(descriptions):
-        text = f" A decision needs about {number(descriptions)} descriptions of each kind, which takes more synthetic rows"
+        needed, of = descriptions, "descriptions of each kind, which takes more synthetic rows"
+    elif details.get("blind"):
+        return " With so few records nothing could be shown; a larger holdout helps."
+    elif "mu_tolerance" in details:
+        return " The tolerance is too close to chance for a sample of usual size to settle it."
     else:
-        if details.get("blind"):
-            return " With so few records nothing could be shown; a larger holdout helps."
-        if "mu_tolerance" in details:
-            return " The tolerance is too close to chance for a sample of usual size to settle it."
         return " If the rates stay as they are, no larger sample settles it." if "tolerated" in details else ""
-    beyond = is_number(most) and most < (unseen if is_number(unseen) else descriptions)
-    return f"{text}{f', more than the {number(most)} that this test draws at most' if beyond else ''}."
+    beyond = f", more than the {number(most)} that this test draws at most" if is_number(most) and most < needed else ""
+    return f" A decision needs about {number(needed)} {of}{beyond}."
 
 
 def _audit(finding: dict[str, Any] | None) -> list[Claim]:

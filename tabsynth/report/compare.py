@@ -11,7 +11,7 @@ from tabsynth.report import beside, frontier
 from tabsynth.report.beside import Compared
 from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS
 from tabsynth.report.frontier import APART, BEATEN, ON, UNJUDGED, Entry, Measure
-from tabsynth.report.guarantee import is_private, unit_words
+from tabsynth.report.guarantee import is_private, unit_of, unit_words
 from tabsynth.report.page import check_format, number, percent, render
 from tabsynth.report.together import together
 
@@ -43,7 +43,7 @@ def compare(documents: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
     return render(
         "compare.html",
         data=documents[0],
-        unit=unit_words(_unit(documents[0])),
+        unit=unit_words(unit_of(documents[0])),
         shown=shown,
         **_judgement(shown, standing, decisive),
         unclear=[(measure.title, beside.differ(entries, measure)) for measure in decisive],
@@ -81,7 +81,7 @@ def _check(documents: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
     for i, (data, name) in enumerate(zip(documents, names, strict=True)):
         if data in documents[:i]:
             raise OptionError(f"{names[documents.index(data)]} and {name} are the same report; give each release once.")
-        if _unit(data) != _unit(documents[0]):
+        if unit_of(data) != unit_of(documents[0]):
             raise OptionError(
                 f"{names[0]} and {name} protect different units of privacy; give releases that protect the same unit."
             )
@@ -89,10 +89,6 @@ def _check(documents: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
             raise OptionError(f"{names[0]} and {name} have different schemas, at {place}; give releases of one schema.")
         if data.get("target") != documents[0].get("target"):
             raise OptionError(f"{names[0]} and {name} predict different target columns; evaluate them for one target.")
-
-
-def _unit(data: dict[str, Any]) -> Any:
-    return ((data.get("card") or {}).get("guarantee") or {}).get("unit") or (data.get("schema") or {}).get("unit")
 
 
 def _departs(one: Any, other: Any, place: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tabsynth.report.page import is_number, percent
+from tabsynth.report.page import is_number, is_pair, percent
 
 Points = tuple[Sequence[float], Sequence[float]]
 
@@ -280,7 +280,7 @@ def whisker(value: Any, pair: Any, *, low: float, high: float, mark: float | Non
     parts = [line("2%", 10, "98%", 10, "grid")]
     if mark is not None:
         parts.append(line(at(mark), 2, at(mark), 18, "mark"))
-    if isinstance(pair, list | tuple) and len(pair) == 2 and all(map(is_number, pair)):
+    if is_pair(pair):
         parts.append(line(at(pair[0]), 10, at(pair[1]), 10, "whisker"))
     parts.append(Markup('<circle cx="{}" cy="10" r="4" class="point"/>').format(at(value)))
     return Markup('<svg aria-hidden="true" class="whisker-row" width="100%" height="20">{}</svg>').format(Markup("").join(parts))

@@ -10,7 +10,7 @@ from tabsynth.report.page import is_number
 
 RATES = (0.001, 0.01, 0.1)
 _NORMAL = NormalDist()
-_LARGEST = 700.0
+LARGEST = 700.0
 """Beyond this, exp(epsilon) is no float; any rate that matters has reached 1 long before."""
 
 
@@ -32,7 +32,7 @@ def highest_tpr(card: dict[str, Any] | None, fpr: float) -> float | None:
     if is_number(mu):
         return min(1.0, gaussian_tpr(mu, fpr) + failure)
     if is_number(epsilon) and is_number(delta):
-        return min(1.0, math.exp(min(epsilon, _LARGEST)) * fpr + delta, 1.0 - math.exp(-epsilon) * (1.0 - delta - fpr))
+        return min(1.0, math.exp(min(epsilon, LARGEST)) * fpr + delta, 1.0 - math.exp(-epsilon) * (1.0 - delta - fpr))
     return None
 
 
@@ -63,6 +63,11 @@ def ceilings(card: dict[str, Any] | None) -> list[tuple[float, float]]:
     """Pairs of false-positive rate and the highest true-positive rate allowed at it; empty without a guarantee."""
     pairs = [(fpr, highest_tpr(card, fpr)) for fpr in RATES]
     return [(fpr, tpr) for fpr, tpr in pairs if tpr is not None]
+
+
+def unit_of(data: dict[str, Any]) -> Any:
+    """The unit of privacy of a report: that of its card's guarantee, else that of its schema."""
+    return ((data.get("card") or {}).get("guarantee") or {}).get("unit") or (data.get("schema") or {}).get("unit")
 
 
 def unit_words(unit: Any) -> str:

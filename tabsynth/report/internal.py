@@ -7,7 +7,7 @@ from typing import Any
 from tabsynth.report import attacks, fairness, figures
 from tabsynth.report.claims import available, by_check, claims, counted, why_missing
 from tabsynth.report.evidence import evidence
-from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_words
+from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_of, unit_words
 from tabsynth.report.odds import odds
 from tabsynth.report.page import check_format, is_number, percent, render
 from tabsynth.report.threats import threats
@@ -43,7 +43,7 @@ def report(data: dict[str, Any]) -> str:
         findings=findings,
         card=card,
         private=is_private(card),
-        unit=unit_words(((card or {}).get("guarantee") or {}).get("unit") or (data.get("schema") or {}).get("unit")),
+        unit=unit_words(unit_of(data)),
         claims=claims(findings, card, what, data.get("policy")),
         thresholds=thresholds(data.get("policy")),
         context=context(data.get("policy")),

@@ -61,6 +61,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_pair(value: Any) -> bool:
+    """True for two finite numbers, such as the ends of an interval."""
+    return isinstance(value, list | tuple) and len(value) == 2 and all(map(is_number, value))
+
+
 def number(value: Any, digits: int = 3) -> str:
     """12345 -> 12 345 and 0.5 -> 0.500; anything that is not a finite number -> not available."""
     if not is_number(value):
@@ -102,7 +107,7 @@ def short(value: Any) -> str:
 
 def interval(pair: Any, digits: int = 3, *, shares: bool = False) -> str:
     """[low, high], in percent where `shares`; empty text where there is no interval."""
-    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(is_number, pair)):
+    if not is_pair(pair):
         return ""
     low, high = ((percent if shares else number)(float(v), digits) for v in pair)
     return f"[{low.removesuffix(_PERCENT)},\u00a0{high}]"

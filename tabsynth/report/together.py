@@ -6,11 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tabsynth.report.guarantee import is_private
+from tabsynth.report.guarantee import LARGEST, is_private
 from tabsynth.report.page import is_number
-
-_LARGEST = 700.0
-"""Beyond this, exp(epsilon) is no float."""
 
 
 def together(cards: Sequence[dict[str, Any] | None]) -> dict[str, float] | None:
@@ -44,9 +41,9 @@ def epsilon_of(mu: float, delta: float) -> float | None:
 
     Dong, Roth and Su 2022, corollary 2.13, solved by bisection.
     """
-    if not mu > 0 or not 0 < delta < 1 or _delta_of(mu, _LARGEST) > delta:
+    if not mu > 0 or not 0 < delta < 1 or _delta_of(mu, LARGEST) > delta:
         return None
-    low, high = 0.0, _LARGEST
+    low, high = 0.0, LARGEST
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if _delta_of(mu, middle) > delta else (low, middle)

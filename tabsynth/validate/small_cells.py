@@ -41,6 +41,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -123,13 +124,20 @@ class _People:
         """Whether some count is small."""
         return any(0 < count < self.least for count in counts)
 
-    def units(self, name: str) -> np.ndarray:
-        """The unit of each row of a table."""
-        return unit_codes(getattr(self.evidence, name), self.evidence.schema)
+    @cached_property
+    def units(self) -> dict[str, np.ndarray]:
+        """The unit of each row, by real table."""
+        return {name: unit_codes(getattr(self.evidence, name), self.evidence.schema) for name in REAL}
+
+    @cached_property
+    def asked(self) -> tuple[int, int]:
+        """How many members and non-members an attribute inference asks about."""
+        member = _challenge.design(self.evidence).member
+        return tuple(min(_inference.ROWS, int(side.sum())) for side in (member, ~member))
 
     def counts(self, name: str, cells: np.ndarray, size: int) -> np.ndarray:
         """Units that have a row in each cell, shape (size,); `cells` has one of 0 ... size - 1 for each row of the table."""
-        pairs = pd.unique(cells + size * self.units(name).astype(np.int64))
+        pairs = pd.unique(cells + size * self.units[name].astype(np.int64))
         return np.bincount(pairs % size, minlength=size)
 
     def having(self, name: str, rows: np.ndarray) -> int:
@@ -296,14 +304,9 @@ def _attribute(people: _People, finding: Finding) -> tuple[Finding, int]:
             return finding, 0
         return replace(finding, note=f"Too few: fewer than {people.least} units of one side have a value that is not missing."), 1
     results = finding.details["attackers"]
-    asked = [
-        min(_inference.ROWS, int(side.sum()))
-        for member in [_challenge.design(people.evidence).member]
-        for side in (member, ~member)
-    ]
     cells = sum(_hide_blind(people, result) for result in results.values())
     if people.few(
-        *(n - known for result in results.values() for n, known in zip(asked, (result[s] for s in _SIZES), strict=True))
+        *(n - known for result in results.values() for n, known in zip(people.asked, (result[s] for s in _SIZES), strict=True))
     ):
         sizes = dict.fromkeys(("members", "nonmembers", "confident", *_SIZES))
         finding.details["needed_nonmembers"] = None
