@@ -11,7 +11,10 @@ from typing import Any
 
 import click
 
+from tabsynth import folders
 from tabsynth.access import Progress
+
+MUST_NOT_LEAVE = "CONFIDENTIAL, must not leave"
 
 
 def say(quiet: bool, line: str) -> None:
@@ -45,7 +48,7 @@ def bar(quiet: bool) -> Iterator[Progress]:
 
 
 def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
-    """Say how many values and rows the schema clamps or discards, marked as not private."""
+    """Say how many values and rows the schema clamps or discards, marked as confidential."""
     from tabsynth.conform import outside
 
     off = {name: n for name, n in outside(data, schema).items() if n}
@@ -56,7 +59,7 @@ def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
     if nobody:
         told.append(f"rows left out because they have no {schema.unit.key}: {nobody:,}")
     if told:
-        say(quiet, f"NOT PRIVATE, for your eyes only: {'; '.join(told)}. The release does not contain this.")
+        say(quiet, f"CONFIDENTIAL, for your eyes only: {'; '.join(told)}. The release does not contain this.")
 
 
 def summary(card: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +70,11 @@ def summary(card: dict[str, Any]) -> dict[str, Any]:
         "delta": guarantee["delta"],
         "charges": len(card["ledger"]["charges"]),
     }
+
+
+def leaves(out: Path) -> tuple[str, str]:
+    """Which part of a release may leave, and which must not."""
+    return f"May leave: {out / folders.PUBLIC}", f"{MUST_NOT_LEAVE}: {out / folders.CONFIDENTIAL / folders.REPORT_PAGE}"
 
 
 def told(card: dict[str, Any]) -> str:
