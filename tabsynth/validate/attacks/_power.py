@@ -1,8 +1,8 @@
-"""NOT PRIVATE. Power: would a check have failed, had the generator released its training rows?"""
+"""NOT PRIVATE. Power: would a check have failed, had the generator released its training rows? And what a guarantee settles without it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,3 +47,37 @@ def confirmed(finding: Finding, seen: Mapping[str, bool], required: tuple[str, .
     verdict = "inconclusive" if finding.verdict == "pass" and blind else finding.verdict
     details = finding.details | {"power": dict(seen), "blind": bool(blind)}
     return replace(finding, verdict=verdict, details=details)
+
+
+def by_guarantee(finding: Finding, allowed: float | None, tolerated: float) -> Finding:
+    """The finding, which passes by the guarantee alone where that allows no attacker more than is tolerated.
+
+    A measured failure stays one, and so does the absence of a number: the measurement is the check of the guarantee. Applied last, after
+    `confirmed`: a guarantee holds however little a sample shows. ``details["by_guarantee"]`` says what is ``allowed`` and ``tolerated``,
+    whether the guarantee settles the claim (``settled``), and the ``measured`` verdict.
+
+    Parameters
+    ----------
+    finding : Finding
+    allowed : float, optional
+        What ``evidence.guarantee``, which withstood its audit, allows any attacker, in the claim's own measure; None without one.
+    tolerated : float
+        In the same measure.
+    """
+    if allowed is None or finding.value is None:
+        return finding
+    settled = allowed <= tolerated and finding.verdict != "fail"
+    told = {"allowed": allowed, "tolerated": tolerated, "settled": settled, "measured": finding.verdict}
+    return replace(finding, verdict="pass" if settled else finding.verdict, details=finding.details | {"by_guarantee": told})
+
+
+def without_guarantee(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings with their measured verdicts alone: for a guarantee that an attack contradicts."""
+    out = []
+    for finding in findings:
+        told = finding.details.get("by_guarantee")
+        if told is not None:
+            details = finding.details | {"by_guarantee": told | {"settled": False}}
+            finding = replace(finding, verdict=told["measured"], details=details)
+        out.append(finding)
+    return out
