@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tabsynth.escapes import visible
 from tabsynth.schema import Column, Schema
 from tabsynth.tables import Workspace
 
@@ -41,7 +42,7 @@ def draft(data: Any) -> str:
     columns = tuple(_column(column, kind) for column, kind in types.items())
     text = TEXT if isinstance(data, str | Path) and Path(data).suffix.lower() != ".parquet" else ""
     return (
-        NOTE.format(name=Path(data).name if isinstance(data, str | Path) else "a DataFrame", text=text)
+        NOTE.format(name=visible(Path(data).name) if isinstance(data, str | Path) else "a DataFrame", text=text)
         + Schema(name, columns).dump()
     )
 

@@ -1,4 +1,4 @@
-"""Reads the YAML files a user writes: schemas and policies. The only import of PyYAML for reading."""
+"""Reads and writes the YAML files a user edits: schemas and policies. The only import of PyYAML."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tabsynth.errors import InputError
+from tabsynth.escapes import visible
 
 
 def read_yaml(path: str | Path, what: str, error: type[InputError]) -> Any:
@@ -33,6 +34,14 @@ def read_yaml(path: str | Path, what: str, error: type[InputError]) -> Any:
         raise error(f"{path} is not valid YAML{where}: {getattr(problem, 'problem', None) or 'unreadable'}.") from None
     except (ValueError, RecursionError):
         raise error(f"{path} holds a value that YAML cannot read; put dates and unusual values in quotes.") from None
+
+
+def write_yaml(data: Any, **layout: Any) -> str:
+    """Plain data as YAML in its own order; in ASCII alone where a text holds what would not be seen."""
+    import yaml
+
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120, **layout)
+    return text if visible(text, keep="\n") == text else yaml.safe_dump(data, sort_keys=False, width=120, **layout)
 
 
 def _loader():

@@ -11,11 +11,13 @@ import errno
 import os
 import signal
 import sys
+import traceback
 from typing import Any
 
 import click
 
 from tabsynth.cli import judging, making, policies, reporting, schemas
+from tabsynth.cli._tell import show
 from tabsynth.errors import TabsynthError
 from tabsynth.tables import undo
 
@@ -68,11 +70,12 @@ def main() -> None:
         cli.main(standalone_mode=False)
         code, message = 0, ""
     except Exception as error:
-        if os.environ.get("TABSYNTH_DEBUG"):
-            raise
         code, message = _explained(error)
+        if os.environ.get("TABSYNTH_DEBUG"):
+            for line in traceback.format_exc().splitlines():
+                show(f"| {line}", error=True)
     if message:
-        click.echo(f"tabsynth: {message}", err=True)
+        show(f"tabsynth: {message}", error=True)
     sys.exit(code)
 
 
@@ -81,6 +84,9 @@ def _explained(error: Exception) -> tuple[int, str]:
     match error:
         case TabsynthError():
             return 2, str(error)
+        case click.exceptions.NoArgsIsHelpError():
+            show(error.format_message(), error=True, keep="\n")
+            return 2, ""
         case click.ClickException():
             return 2, error.format_message()
         case BrokenPipeError():

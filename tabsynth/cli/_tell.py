@@ -13,6 +13,12 @@ import click
 
 from tabsynth import folders
 from tabsynth.access import Progress
+from tabsynth.escapes import visible
+
+
+def show(text: str, *, error: bool = False, keep: str = "") -> None:
+    """Write a line: the only way to the terminal. Names in it may come from anybody's file, so what is not seen is shown as an escape."""
+    click.echo(visible(text, keep=keep), err=error)
 
 MUST_NOT_LEAVE = "CONFIDENTIAL, must not leave"
 
@@ -20,16 +26,16 @@ MUST_NOT_LEAVE = "CONFIDENTIAL, must not leave"
 def say(quiet: bool, line: str) -> None:
     """Tell the operator something, on standard error."""
     if not quiet:
-        click.echo(line, err=True)
+        show(line, error=True)
 
 
 def done(quiet: bool, as_json: bool, result: dict[str, Any], *lines: str) -> None:
     """Print the result: JSON for scripts, or lines for people."""
     if as_json:
-        click.echo(json.dumps(result))
+        show(json.dumps(result))
     elif not quiet:
         for line in lines:
-            click.echo(line)
+            show(line)
 
 
 @contextlib.contextmanager
@@ -41,7 +47,7 @@ def bar(quiet: bool) -> Iterator[Progress]:
     with tqdm(total=1.0, delay=1, disable=quiet, bar_format=layout, leave=False, file=sys.stderr) as shown:
 
         def progress(what: str, fraction: float) -> None:
-            shown.set_description_str(what, refresh=False)
+            shown.set_description_str(visible(what), refresh=False)
             shown.update(max(0.0, fraction - shown.n))
 
         yield progress

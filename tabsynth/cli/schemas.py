@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tabsynth.cli._options import output, table
-from tabsynth.cli._tell import done, tell_outside
+from tabsynth.cli._tell import done, show, tell_outside
 
 
 @click.group()
@@ -21,7 +21,7 @@ def draft(data: Path) -> None:
     """Print a schema to complete by hand, from the column names and storage types of DATA alone."""
     from tabsynth.draft import draft as write
 
-    click.echo(write(data), nl=False)
+    show(write(data).rstrip("\n"), keep="\n")
 
 
 @schema.command()
