@@ -20,6 +20,7 @@ def show(text: str, *, error: bool = False, keep: str = "") -> None:
     """Write a line: the only way to the terminal. Names in it may come from anybody's file, so what is not seen is shown as an escape."""
     click.echo(visible(text, keep=keep), err=error)
 
+
 MUST_NOT_LEAVE = "CONFIDENTIAL, must not leave"
 
 
