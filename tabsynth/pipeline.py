@@ -259,8 +259,7 @@ def split(frame: pd.DataFrame, schema: Schema, holdout: float, seed: int) -> tup
     """Training and holdout rows, at most ``schema.unit.max_rows`` a unit in both, as a secret seed decides.
 
     Each unit is assigned by a coin of its own (a hash of its identifier and the secret seed; for rows a random number), so that one
-    unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. If all of it falls
-    into the holdout, all of it is training data.
+    unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. Either half may be empty.
     """
     rng, key = np.random.default_rng(seed), schema.unit.key
     if key is None:
@@ -271,7 +270,6 @@ def split(frame: pd.DataFrame, schema: Schema, holdout: float, seed: int) -> tup
         coins = {u: hashlib.sha256(f"{seed}|{u}".encode()).digest()[:8] for u in frame[key].unique()}
         coin = frame[key].map({u: int.from_bytes(d, "big") / 2**64 for u, d in coins.items()}).to_numpy(dtype=float)
     held = coin < holdout
-    held &= not held.all()
     return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
 
 

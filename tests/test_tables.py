@@ -151,13 +151,12 @@ def write_bytes(path, content: bytes):
         ("empty.csv", b"", "is empty"),
         ("empty.parquet", b"", "is empty"),
         ("noise.parquet", b"\x93\x00PAR1" * 40, "cannot be read as a parquet table"),
-        ("noise.csv", bytes(range(128, 256)) * 4, "cannot be read as a csv table"),
-        ("t.xlsx", b"x", "convert it to one of .csv, .tsv, .parquet"),
+        ("noise.csv", bytes(range(128, 256)) * 4, "its bytes are not utf-8; name another --encoding"),
+        ("t.xlsx", b"x", "convert it to one of .csv, .tsv, .csv.gz, .tsv.gz, .parquet"),
         ("twice.csv", b"a,b,a\n1,2,3\n", "'a' more than once"),
         ("unnamed.csv", b"a,,b\n1,2,3\n", "empty column name"),
         ("less.csv", b"a\n1\n", "no column 'b'"),
         ("more.csv", b"a,b,c\n1,2,3\n", "the data has 'c'"),
-        ("header.csv", b"a,b\n", "a header and no rows"),
     ],
 )
 def test_bad_files_end_in_one_sentence(name, content, says, tmp_path):
@@ -219,13 +218,11 @@ def test_damaged_parquet_is_read_or_refused_never_worse(tmp_path_factory, data):
 
 
 def test_errors_never_quote_a_value(tmp_path):
-    """An engine's message about a bad row would; ours does not, and a bad line stops nothing."""
-    path = write_bytes(tmp_path / "t.csv", b'a,b\n1,x\n"hiv-positive,x\n')
-    assert len(read(path, TWO)) >= 1
-    bad = write_bytes(tmp_path / "t.parquet", b"PAR1hiv-positivePAR1")
-    with pytest.raises(DataError) as error:
-        read(bad, TWO)
-    assert "hiv" not in str(error.value)
+    """An engine's message about a bad row would; ours does not."""
+    for name, content in (("t.csv", b'a,b\n1,x\n"hiv-positive,x\n'), ("t.parquet", b"PAR1hiv-positivePAR1")):
+        with pytest.raises(DataError) as error:
+            read(write_bytes(tmp_path / name, content), TWO)
+        assert "hiv" not in str(error.value)
 
 
 def test_draft_has_names_and_types_and_no_value(tmp_path):
