@@ -105,9 +105,7 @@ def test_the_bytes_of_one_record_change_no_other(place, how, data):
     cell += [] if "malformed" in how else ['"\n"', '"\r\n,"', '"\n1,2\n"']
     line = st.tuples(st.sampled_from(cell), st.sampled_from(cell)).map(",".join)
     before, behind = data.draw(st.lists(line, max_size=3)), data.draw(st.lists(line, max_size=3))
-    piece = st.sampled_from(
-        [b'"', b'"', b'"', b"\\", b",", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xc3", b"x", b"1,2", b'","', "é".encode()]
-    )
+    piece = st.sampled_from([b'"', b'"', b'"', b"\\", b",", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xc3", b"x", b"1,2", b'","', "é".encode()])
     new = b"".join(data.draw(st.lists(piece, max_size=6)))
     end = data.draw(st.sampled_from([b"\n", b"\r\n"]))
 
@@ -134,15 +132,9 @@ def test_nor_in_another_encoding(place, encoding, data):
         lines[1:] = [line[2:] for line in lines[1:]]
     others = read_bytes(place, b"".join(lines), encoding=encoding)
     at = data.draw(st.integers(1, 3))
-    stop = (
-        lines[at].find("\n".encode(encoding)[-len("\n".encode(encoding.removesuffix("16") + "16-le")) :])
-        if encoding == "utf-16"
-        else -1
-    )
+    stop = lines[at].find("\n".encode(encoding)[-len("\n".encode(encoding.removesuffix("16") + "16-le")) :]) if encoding == "utf-16" else -1
     ending = lines[at][stop:] if encoding == "utf-16" else "\n".encode(encoding)
-    new = data.draw(
-        st.one_of(st.binary(max_size=6), st.text('",\nx\ud7ff\U0001f600', max_size=4).map(lambda t: t.encode("utf-16-le")))
-    )
+    new = data.draw(st.one_of(st.binary(max_size=6), st.text('",\nx\ud7ff\U0001f600', max_size=4).map(lambda t: t.encode("utf-16-le"))))
     lines[at] = new + ending
     try:
         found = read_bytes(place, b"".join(lines), encoding=encoding)

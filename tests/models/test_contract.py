@@ -99,7 +99,7 @@ def test_state_is_plain_json_and_arrays_of_numbers(name, fitted):
     plain, arrays = fitted[name].model.state()
     json.dumps(plain, allow_nan=False)
     assert all(a.dtype.kind in "fiu" and np.isfinite(a).all() for a in arrays.values())
-    assert model_class(name).load(plain, arrays).total == fitted[name].model.total
+    assert model_class(name).load(plain, arrays, fitted[name].codec.domain).total == fitted[name].model.total
 
 
 @pytest.fixture(scope="module")
