@@ -97,6 +97,24 @@ def judged_at(mu: float, nonmembers: int, attacks: int) -> float:
     return max(bounds.RATES)
 
 
+def outlook(units: int, attacks: int, mu: float, guarantee: Tradeoff | None) -> tuple[str | None, int | None]:
+    """What would settle whether so many useless attacks are within the tolerance, with so many members and as many non-members.
+
+    Returns
+    -------
+    str or None
+        ``guarantee`` or ``measurement``; None where it would probably stay open.
+    int or None
+        Units that the generator never saw with which a measurement would settle it, half of them being reference rows.
+    """
+    fpr, least = judged_at(mu, units, attacks), bounds.needed(mu, max(bounds.RATES), attacks)
+    if guarantee is not None and guarantee.tpr(fpr) <= gaussian_tpr(mu, fpr):
+        by = "guarantee"
+    else:
+        by = "measurement" if least is not None and units >= least else None
+    return by, least and 2 * least
+
+
 def lowest(ranks: Mapping[str, np.ndarray], member: np.ndarray, error: float, attacks: int | None = None) -> list[dict[str, Any]]:
     """The highest lower bound at each rate of `bounds.RATES`: fpr, attack, lower.
 
