@@ -80,6 +80,11 @@ class Csv:
             raise OptionError(f"malformed is 'skip', which {self.encoding} does not allow; convert the file to UTF-8.")
 
 
+def is_delimited(path: Path) -> bool:
+    """Whether its name says that a file is delimited text."""
+    return path.name.lower().endswith(EXTENSIONS)
+
+
 def batches(csv: Csv) -> Iterator[pa.RecordBatch]:
     """All records as texts, an empty field as missing; at least one batch, whose schema has the names in the header as they stand.
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -44,7 +43,7 @@ def bar(quiet: bool) -> Iterator[Progress]:
         yield progress
 
 
-def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
+def tell_outside(data: Any, schema: Any, quiet: bool) -> None:
     """Say how many values and rows the schema clamps or discards, marked as not private."""
     from tabsynth.conform import outside
 

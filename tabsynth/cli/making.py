@@ -13,6 +13,7 @@ from tabsynth.cli._options import (
     output,
     policy_option,
     privacy,
+    reads,
     rows_option,
     schema_option,
     seed_option,
@@ -37,7 +38,8 @@ from tabsynth.cli._tell import bar, done, say, summary, tell_outside, told
 @click.option("--out", required=True, type=table, help="New folder for the release.")
 @force_option
 @output
-def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
+@reads("data")
+def release(data: Any, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Split DATA, fit, sample, evaluate against the holdout, and write a release folder."""
     from tabsynth import pipeline
 
@@ -57,7 +59,8 @@ def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **s
 @click.option("--out", required=True, type=table, help="New folder for the model.")
 @force_option
 @output
-def fit(train: Path, schema: Path, out: Path, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
+@reads("train")
+def fit(train: Any, schema: Path, out: Path, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Fit a private model to TRAIN and write it to a folder."""
     import tabsynth
     from tabsynth.release import check_new
@@ -110,7 +113,7 @@ def demo(out: Path, quiet: bool, as_json: bool) -> None:
     done(quiet, as_json, made, "Open these two reports in a browser:", *reports)
 
 
-def _prepare(data: Path, schema: Path, quiet: bool, settings: dict[str, Any]):
+def _prepare(data: Any, schema: Path, quiet: bool, settings: dict[str, Any]):
     """Load the schema, check the settings, and tell the operator which model will be fitted and what happens to odd values."""
     from tabsynth import Schema
     from tabsynth.fit import check_options, plan
