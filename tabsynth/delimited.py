@@ -69,7 +69,7 @@ class Csv:
         }
         for name, value in settled.items():
             object.__setattr__(self, name, value)
-        for name, value in (("delimiter", self.delimiter), ("escape", self.escape or "\\")):
+        for name, value in (("delimiter", self.delimiter), ("escape", "\\" if self.escape is None else self.escape)):
             if not (isinstance(value, str) and len(value) == 1 and value.isascii() and value not in '"\r\n\0'):
                 raise OptionError(f"{name} is {value!r}; give one ASCII character other than a quote or a line break.")
         if self.delimiter == self.escape:
