@@ -53,7 +53,7 @@ def attack(
 
     Parameters
     ----------
-    members, non_members : DataFrame or path of a CSV or Parquet file
+    members, non_members : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
         Real rows the generator was fitted on, and real rows it never saw, from the same population: split at random (by unit).
     synthetic : DataFrame or path
         The table under judgement.

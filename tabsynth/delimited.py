@@ -69,7 +69,7 @@ class Csv:
         }
         for name, value in settled.items():
             object.__setattr__(self, name, value)
-        for name, value in (("delimiter", self.delimiter), ("escape", self.escape or "\\")):
+        for name, value in (("delimiter", self.delimiter), ("escape", "\\" if self.escape is None else self.escape)):
             if not (isinstance(value, str) and len(value) == 1 and value.isascii() and value not in '"\r\n\0'):
                 raise OptionError(f"{name} is {value!r}; give one ASCII character other than a quote or a line break.")
         if self.delimiter == self.escape:
@@ -78,6 +78,11 @@ class Csv:
             raise OptionError(f"malformed is {self.malformed!r}; allowed are refuse and skip.")
         if self.malformed == "skip" and '\r\n"'.encode(self.encoding) != b'\r\n"':
             raise OptionError(f"malformed is 'skip', which {self.encoding} does not allow; convert the file to UTF-8.")
+
+
+def is_delimited(path: Path) -> bool:
+    """Whether its name says that a file is delimited text."""
+    return path.name.lower().endswith(EXTENSIONS)
 
 
 def batches(csv: Csv) -> Iterator[pa.RecordBatch]:

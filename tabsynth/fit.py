@@ -39,8 +39,8 @@ def fit(
 
     Parameters
     ----------
-    data : DataFrame or path of a CSV or Parquet file
-        At least one row, with the schema's columns. A DataFrame's dtypes count as public. How a value is read does not depend on
+    data : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
+        With the schema's columns; it may have no rows. A DataFrame's dtypes count as public. How a value is read does not depend on
         them, except where pandas changed the value itself: beside a missing value it stores whole numbers as floats, which rounds
         those beyond 2**53 (store such identifiers as text).
     schema : Schema or path of a YAML file
@@ -68,7 +68,9 @@ def fit(
     Notes
     -----
     Guarantee: the release is (epsilon, delta)-differentially private for adding or removing all rows of one unit, as
-    ``release.card["guarantee"]`` states. Whatever the rows hold, the fit runs.
+    ``release.card["guarantee"]`` states. Whatever the rows of a DataFrame hold, and however many there are, the fit runs. A file is
+    read to its end before anything is spent. If it is malformed or damaged anywhere it is refused as a whole; else the text of
+    one record changes that record alone. That a file is refused is not covered by the guarantee.
     """
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=None, target=target, seed=seed)

@@ -50,7 +50,7 @@ def evaluate(
 
     Parameters
     ----------
-    train, holdout, synthetic : DataFrame or path of a CSV or Parquet file
+    train, holdout, synthetic : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
         Training and holdout rows must have been split at random by privacy unit, before anything else.
     schema : Schema or path of a YAML file
     target : str, optional

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabsynth.delimited import EXTENSIONS as DELIMITED
-from tabsynth.delimited import Csv, batches
+from tabsynth.delimited import Csv, batches, is_delimited
 from tabsynth.errors import DataError, SchemaError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Workspace:
             raise DataError(f"{path.name} ends in {kind or 'nothing'!r}; convert it to one of {', '.join(EXTENSIONS)}.")
         if path.stat().st_size == 0:
             raise DataError(f"{path.name} is empty; give a table whose first line names its columns.")
-        if isinstance(data, Csv) or kind in DELIMITED:
+        if isinstance(data, Csv) or is_delimited(path):
             return self._open_csv(data if isinstance(data, Csv) else Csv(path))
         with redacted(f"{path.name} cannot be read as a parquet table; check that the file is complete and of that type."):
             return self._open_parquet(path)
@@ -175,11 +175,13 @@ def _groups(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     import pyarrow as pa
 
     group: list[pa.RecordBatch] = []
+    size = np.zeros(2, dtype=np.int64)
     for batch in rows:
         group.append(batch)
-        if sum(b.num_rows for b in group) >= _GROUP[0] or sum(b.nbytes for b in group) >= _GROUP[1]:
+        size += batch.num_rows, batch.nbytes
+        if (size >= _GROUP).any():
             yield pa.Table.from_batches(group)
-            group = []
+            group, size = [], size * 0
     if group:
         yield pa.Table.from_batches(group)
 

@@ -54,7 +54,7 @@ def bar(quiet: bool) -> Iterator[Progress]:
         yield progress
 
 
-def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
+def tell_outside(data: Any, schema: Any, quiet: bool) -> None:
     """Say how many values and rows the schema clamps or discards, marked as confidential."""
     from tabsynth.conform import outside
 

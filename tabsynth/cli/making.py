@@ -13,6 +13,7 @@ from tabsynth.cli._options import (
     output,
     policy_option,
     privacy,
+    reads,
     rows_option,
     schema_option,
     seed_option,
@@ -39,7 +40,8 @@ from tabsynth.cli._tell import bar, confidential, done, leaves, say, summary, te
 @click.option("--out", required=True, type=table, help="New folder: OUT/release may leave, OUT/confidential must not.")
 @force_option
 @output
-def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
+@reads("data")
+def release(data: Any, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Split DATA, fit, sample, evaluate against the holdout, and write what may leave and what must not into two folders."""
     from tabsynth import pipeline
 
@@ -58,7 +60,8 @@ def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **s
 @click.option("--out", required=True, type=table, help="New folder for the model.")
 @force_option
 @output
-def fit(train: Path, schema: Path, out: Path, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
+@reads("train")
+def fit(train: Any, schema: Path, out: Path, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Fit a private model to TRAIN and write it to a folder."""
     import tabsynth
     from tabsynth.release import check_new
@@ -111,7 +114,7 @@ def demo(out: Path, quiet: bool, as_json: bool) -> None:
     done(quiet, as_json, made, "Open the two reports in a browser:", *lines)
 
 
-def _prepare(data: Path, schema: Path, quiet: bool, settings: dict[str, Any]):
+def _prepare(data: Any, schema: Path, quiet: bool, settings: dict[str, Any]):
     """Load the schema, check the settings, and tell the operator which model will be fitted and what happens to odd values."""
     from tabsynth import Schema
     from tabsynth.fit import check_options, plan

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from tabsynth.cli._options import output, table
+from tabsynth.cli._options import output, reads, table
 from tabsynth.cli._tell import done, show, tell_outside
 
 
@@ -17,7 +18,8 @@ def schema() -> None:
 
 @schema.command()
 @click.argument("data", type=table)
-def draft(data: Path) -> None:
+@reads("data")
+def draft(data: Any) -> None:
     """Print a schema to complete by hand, from the column names and storage types of DATA alone."""
     from tabsynth.draft import draft as write
 
@@ -28,7 +30,8 @@ def draft(data: Path) -> None:
 @click.argument("schema_file", metavar="SCHEMA", type=table)
 @click.argument("data", type=table, required=False)
 @output
-def check(schema_file: Path, data: Path | None, quiet: bool, as_json: bool) -> None:
+@reads("data")
+def check(schema_file: Path, data: Any, quiet: bool, as_json: bool) -> None:
     """Check SCHEMA, and whether DATA has its columns."""
     from tabsynth import Schema
 
