@@ -152,6 +152,8 @@ def _more(finding: dict[str, Any], what: str) -> str:
         needed, of = unseen, f"{what} that the generator never saw"
     elif is_number(descriptions):
         needed, of = descriptions, "descriptions of each kind, which takes more synthetic rows"
+    elif details.get("blind") and "mu_tolerance" in details:
+        return ""
     elif details.get("blind"):
         return " With so few records nothing could be shown; a larger holdout helps."
     elif details.get("settleable") is False:

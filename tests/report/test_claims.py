@@ -247,7 +247,7 @@ def test_a_claim_says_which_leaks_its_test_would_see():
     said = {
         (True, True): "In the synthetic table\u2019s place, this test fails for training rows and for 5 % copies.",
         (True, False): "In the synthetic table\u2019s place, this test fails for training rows, but not for 5 % copies.",
-        (False, False): "Had the training rows themselves been released, this test would not have failed.",
+        (False, False): "Had the training rows themselves been released, this test would not have failed: there are too few",
     }
     for (whole, copies), sentence in said.items():
         change = headline(power={"training rows": whole, "5 % copies": copies})
