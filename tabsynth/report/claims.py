@@ -150,7 +150,9 @@ def _more(finding: dict[str, Any], what: str) -> str:
     elif is_number(descriptions):
         needed, of = descriptions, "descriptions of each kind, which takes more synthetic rows"
     elif details.get("blind"):
-        return " With so few records nothing could be shown; a larger holdout helps."
+        unseen = " or ".join(leak for leak, seen in (details.get("power") or {}).items() if not seen)
+        shown = f"this check would not notice {unseen} in the synthetic table's place" if unseen else "nothing could be shown"
+        return f" With so few records {shown}; a larger holdout helps."
     elif "mu_tolerance" in details:
         return " The tolerance is too close to chance for a sample of usual size to settle it."
     else:
@@ -179,8 +181,11 @@ def _replication(finding: dict[str, Any] | None, valid: bool, what: str) -> Clai
         return Claim(title, verdict, why_missing(finding), section)
     levels = (finding.get("details") or {}).get("levels") or []
     exact = next((level for level in levels if level.get("tau") == 0), {})
+    do = "occur exactly in the synthetic table"
+    if exact.get("rows") == "apart":
+        do = f"{'are' if what == 'rows' else 'have rows that are'} unlike anybody else's and {do}"
     text = (
-        f"{number(exact.get('members'))} of {number(exact.get('n_members'))} training {what} occur exactly in the synthetic table, "
+        f"{number(exact.get('members'))} of {number(exact.get('n_members'))} training {what} {do}, "
         f"against {number(exact.get('holdout'))} of {number(exact.get('n_holdout'))} holdout {what} that the generator never saw: "
         f"an excess of {percent(finding['value'], 2)} {interval(finding.get('interval'), 2, shares=True)}."
     )
