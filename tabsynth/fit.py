@@ -70,13 +70,10 @@ def fit(
     Guarantee: the release is (epsilon, delta)-differentially private for adding or removing all rows of one unit, as
     ``release.card["guarantee"]`` states. Whatever the rows hold, the fit runs.
     """
-    from tabsynth.curator.ledger import Budget
-
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=None, target=target, seed=seed)
     name, chosen = plan(schema, model)
-    buys_lists = any(c.discover and c.kind == "categorical" for c in schema.columns)
-    budget = Budget(epsilon, delta, FAILURE_SHARE if buys_lists else 0.0)
+    budget = _budget(schema, epsilon, delta)
     return fit_with(synthesizer(name, target), data, schema, budget, chosen=chosen, seed=seed, progress=progress)
 
 
@@ -145,6 +142,27 @@ def plan(schema: Schema, model: str) -> tuple[str, str]:
         return name, f"auto: {why}"
     synthesizer(model, None)
     return model, "asked for"
+
+
+def promised(schema: Schema, *, epsilon: float, delta: float, model: str) -> dict[str, Any]:
+    """The parts of the card that state guarantee and model, as far as they are known before the fit: the whole budget is spent.
+
+    A model that takes private gradients promises no mu: its steps do not add up to a Gaussian guarantee.
+    """
+    name, budget = plan(schema, model)[0], _budget(schema, epsilon, delta)
+    mu = None if name == "ctgan" else (2 * budget.rho) ** 0.5
+    return {
+        "guarantee": {"private": True, "epsilon": epsilon, "delta": delta, "mu": mu},
+        "ledger": {"failure_delta": budget.failure},
+        "model": {"name": name},
+    }
+
+
+def _budget(schema: Schema, epsilon: float, delta: float) -> Budget:
+    from tabsynth.curator.ledger import Budget
+
+    buys_lists = any(c.discover and c.kind == "categorical" for c in schema.columns)
+    return Budget(epsilon, delta, FAILURE_SHARE if buys_lists else 0.0)
 
 
 def check_options(

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
 from tabsynth.errors import OptionError
-from tabsynth.fit import check_options, fit
+from tabsynth.fit import check_options, fit, promised
 from tabsynth.policy import Policy
 from tabsynth.published import read_document
 from tabsynth.release import Release, check_new, check_seed, hashes, json_bytes, new_folder, write_json
@@ -43,6 +43,7 @@ def evaluate(
     card: dict[str, Any] | None = None,
     policy: Policy | str | Path = "default",
     progress: Progress = silent,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Everything the internal report says, as plain data. NOT private: it is computed from real rows.
 
@@ -60,6 +61,8 @@ def evaluate(
     policy : Policy, name or path of a YAML file
         Thresholds of the verdicts, with their sources; the report lists them and what was changed.
     progress : callable, optional
+    tell : callable, optional
+        Told which claims tables of this size can settle. CONFIDENTIAL: the number of rows is.
 
     Returns
     -------
@@ -76,8 +79,23 @@ def evaluate(
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     check_seed(seed)
     target, policy = schema.to_predict(target), known_policy(policy)
-    tables = (read(data, schema) for data in (train, holdout, synthetic))
+    tables = [read(data, schema) for data in (train, holdout, synthetic)]
+    _tell_outlook(tell, *tables[:2], schema, policy, card)
     return assess(*tables, schema, target=target, seed=seed, card=card, policy=policy, progress=progress)
+
+
+def _tell_outlook(
+    tell: Callable[[str], None] | None,
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    schema: Schema,
+    policy: Policy,
+    card: dict[str, Any] | None,
+) -> None:
+    from tabsynth.validate import settle
+
+    if tell:
+        tell(settle.told(settle.setting(train, holdout, schema, policy, card)))
 
 
 def known_policy(policy: Policy | str | Path) -> Policy:
@@ -157,6 +175,7 @@ def release(
     policy: Policy | str | Path = "default",
     force: bool = False,
     progress: Progress = silent,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Split by unit, fit, sample, evaluate against the holdout, and write the release folder.
 
@@ -180,6 +199,8 @@ def release(
         As in `evaluate`.
     force : bool
         Replace `out` if tabsynth wrote it.
+    tell : callable, optional
+        As in `evaluate`; told before the fit.
 
     Returns
     -------
@@ -197,6 +218,7 @@ def release(
     progress("reading", 0.0)
     division = earlier or {"holdout": holdout, "seed": secrets.randbits(63)}
     train, kept_out = split(read(data, schema), schema, **division)
+    _tell_outlook(tell, train, kept_out, schema, policy, promised(schema, epsilon=epsilon, delta=delta, model=model))
     fitted = fit(
         train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
     )

@@ -37,6 +37,10 @@ def test_release_folder_is_complete(released, toy_schema):
     assert 2.99 < card["guarantee"]["epsilon"] <= 3
     assert len(read(out / "synthetic.parquet", toy_schema)) == card["synthetic"]["rows"]
     assert "Model aim (auto: 9 columns" in done.stderr
+    sizes = json.loads((out / "report.internal.json").read_text())["tables"]
+    told = f"CONFIDENTIAL, for your eyes only: With {sizes['train']['rows']:,} training and {sizes['holdout']['rows']:,} holdout rows, the report"
+    assert done.stderr.count(told) == 1
+    assert "can probably settle" not in done.stdout
     assert f"{out}/report.internal.html" in done.stdout
     assert not [p for p in out.parent.iterdir() if "partial" in p.name]
 

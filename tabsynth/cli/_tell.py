@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
         told.append(f"rows left out because they have no {schema.unit.key}: {nobody:,}")
     if told:
         say(quiet, f"NOT PRIVATE, for your eyes only: {'; '.join(told)}. The release does not contain this.")
+
+
+def confidential(quiet: bool) -> Callable[[str], None]:
+    """A function that tells the operator what nobody else may know."""
+    return lambda line: say(quiet, f"CONFIDENTIAL, for your eyes only: {line}")
 
 
 def summary(card: dict[str, Any]) -> dict[str, Any]:

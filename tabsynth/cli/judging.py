@@ -18,7 +18,7 @@ from tabsynth.cli._options import (
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, done, say
+from tabsynth.cli._tell import bar, confidential, done, say
 
 
 @click.command()
@@ -41,7 +41,7 @@ def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bo
     check_new(out, force=force)
     known = read_card(card) if card else None
     with bar(quiet) as progress:
-        report = pipeline.evaluate(card=known, progress=progress, **settings)
+        report = pipeline.evaluate(card=known, progress=progress, tell=confidential(quiet), **settings)
     with new_folder(out, force=force) as folder:
         pipeline.write_report(folder, report)
     verdicts = {f["check"]: f["verdict"] for f in report["findings"] if f["verdict"]}

@@ -19,7 +19,7 @@ from tabsynth.cli._options import (
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, done, say, summary, tell_outside, told
+from tabsynth.cli._tell import bar, confidential, done, say, summary, tell_outside, told
 
 
 @click.command()
@@ -43,7 +43,7 @@ def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **s
 
     loaded = _prepare(data, schema, quiet, settings)
     with bar(quiet) as progress:
-        card = pipeline.release(data, loaded, out, progress=progress, **settings)
+        card = pipeline.release(data, loaded, out, progress=progress, tell=confidential(quiet), **settings)
     done(quiet, as_json, summary(card) | {"out": str(out)}, told(card), f"Report (internal, not private): {out}/report.internal.html",
          f"May leave: {out}/synthetic.parquet, {out}/model, {out}/card.json, {out}/card.html")  # fmt: skip
 

@@ -11,8 +11,7 @@ from tabsynth.access import Progress, silent
 from tabsynth.errors import SchemaError
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
-from tabsynth.tradeoff import Tradeoff
-from tabsynth.validate import attacks, expectations, fairness, fidelity, small_cells, utility
+from tabsynth.validate import attacks, expectations, fairness, fidelity, settle, small_cells, utility
 from tabsynth.validate.audit import measured
 from tabsynth.validate.check import Check, Evidence, Finding
 
@@ -79,10 +78,9 @@ def evaluate(
     target = schema.to_predict(target)
     cliques = attacks.focal.cliques_of(card, schema)
     policy = policy or Policy.load("default")
-    audit = measured.audited(card)
-    relied_on = Tradeoff.of(card) if audit and audit[0].verdict == "pass" else None
+    guarantee = settle.relied_on(card)
     evidence = Evidence(
-        schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further, guarantee=relied_on
+        schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further, guarantee=guarantee
     )
     findings = []
     for done, (label, check) in enumerate(CHECKS.items()):
@@ -90,7 +88,7 @@ def evaluate(
         findings += check(evidence)
     progress("done", 1.0)
     shown = small_cells.suppressed(findings, evidence, int(policy["small_cell"]))
-    return [finding.plain() for finding in (*shown, *audit)]
+    return [finding.plain() for finding in (*shown, *measured.audited(card))]
 
 
 __all__ = ["CHECKS", "Evidence", "Finding", "evaluate"]

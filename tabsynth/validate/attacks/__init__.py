@@ -36,8 +36,10 @@ from tabsynth.validate.attacks import (
     statistics,
     worst,
 )
-from tabsynth.validate.attacks._challenge import Challenge, design
-from tabsynth.validate.attacks._view import Attack, views
+from tabsynth.validate.attacks._challenge import Challenge, design, searched
+from tabsynth.validate.attacks._nearest import nearest
+from tabsynth.validate.attacks._power import planted, without_guarantee
+from tabsynth.validate.attacks._view import Attack, View, views
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import SCALINGS, Encoded, Encoder
 
@@ -59,6 +61,8 @@ ATTACKS = {
 """Every membership attack; a new one is a file and a line here."""
 PROFILED = ("dcr", "ldr", "nndr")
 """The attacks that are also run on whole units, where the synthetic table has units."""
+SENSORS = ("dcr", "ldr")
+"""The first of these that is run is tried on leaks, to know whether the membership test would see them; a copied row is at distance 0."""
 AGAIN = ("dcr", "ldr", "replication")
 """What further tables from the same model are attacked with in any case."""
 OTHERS = ("replication", "focal", "attribute", "singling_out", "linkability", "reconstruction")
@@ -112,13 +116,27 @@ def attack_table(evidence: Evidence, only: Sequence[str], *, brief: bool = False
     if "focal" in only and focal.possible(challenge):
         scores["focal"] = focal.scores(evidence.schema, challenge, evidence.measured)
         placebo["tables that were measured"] = focal.scores(evidence.schema, _fake(challenge), evidence.measured)
-    return [
+    overall = _overall(evidence, challenge, encoded, scores)
+    findings = [
         *_unscored(evidence, challenge, only, brief),
         *([focal.finding(scores.get("focal"), evidence.schema, challenge, evidence.measured)] if "focal" in only else []),
         *(each.finding(challenge) for each in found),
-        *_overall(evidence, challenge, encoded, scores),
+        *overall,
         controls.check(evidence, challenge, encoded[0], to_reference, placebo),
     ]
+    contradicted = any(membership.contradicted(finding, evidence.guarantee) for finding in overall)
+    return without_guarantee(findings) if contradicted else findings
+
+
+def _sees(evidence: Evidence, challenge: Challenge, leak: str, sensor: str, attacks: int) -> bool:
+    """Whether the sensor, as one of so many attacks, fails with the leak in the synthetic table's place."""
+    table = searched(planted(evidence, leak).synthetic, evidence.seed)
+    rows, released, reference = _encoded(evidence.schema, [challenge.rows, table, challenge.reference])
+    near = [nearest(rows, known, "standardised", 1) for known in (released, reference)]
+    scores = ATTACKS[sensor].score(View("standardised", rows, released, reference, *near))
+    scores = statistics.pooled(scores, challenge.units)
+    mu = evidence.policy["membership_mu"]
+    return bool(np.isfinite(scores).all()) and membership.fails(scores, challenge.member, evidence.seed, mu, attacks)
 
 
 def _fake(challenge: Challenge) -> Challenge:
@@ -207,7 +225,12 @@ def _overall(evidence: Evidence, challenge: Challenge, encoded: list[Encoded], s
     """What all attacks say together: the family-wise test, the headline, the ensemble, and the worst groups."""
     member, units = challenge.member, challenge.units
     overall = membership.familywise(scores, member, evidence.seed)
-    headline = membership.headline(scores, member, evidence.seed, evidence.policy["membership_mu"], overall.value)
+    unseen = 2 if evidence.reference is None else 1
+    headline = membership.headline(scores, member, evidence.seed, evidence.policy["membership_mu"], overall.value, unseen=unseen)
+    sensor = next((name for name in SENSORS if any(key.startswith(f"{name}.") for key in scores)), None)
+    headline = membership.settled(
+        headline, evidence, lambda leak: sensor is not None and _sees(evidence, challenge, leak, sensor, len(scores))
+    )
     if headline.value is None:
         nobody = np.zeros(0)
         return [overall, headline, ensemble.finding(nobody, nobody > 0, 0), worst.check(nobody, nobody > 0, nobody, {})]

@@ -85,5 +85,10 @@ def design(evidence: Evidence) -> Challenge:
     )
 
 
+def searched(synthetic: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The rows of a synthetic table that are searched: all, in random order, or SYNTHETIC_ROWS of them."""
+    return _shuffled(synthetic, SYNTHETIC_ROWS, np.random.default_rng([seed, 14]))
+
+
 def _shuffled(table: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:
     return table.iloc[rng.permutation(len(table))[:rows]]

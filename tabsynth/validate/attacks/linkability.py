@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from math import ceil
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tabsynth.policy import Policy
 from tabsynth.tradeoff import Tradeoff
 from tabsynth.validate.attacks._challenge import SYNTHETIC_ROWS
 from tabsynth.validate.attacks._halves import met
@@ -24,6 +24,8 @@ SPLITS = 5
 SCALING = "rank"
 PAIRS = 2_000_000_000
 """Units are drawn until they and the synthetic rows are about this many pairs."""
+CHANCE = 0.4
+"""A usual share of unseen records that are linked at the largest k."""
 _LEVEL = 1 - 0.05 / len(NEIGHBOURS)
 
 
@@ -85,34 +87,39 @@ def check(evidence: Evidence) -> list[Finding]:
     return [by_guarantee(confirmed(finding, seen), allowed, tolerated)]
 
 
-def needed(policy: Policy, guarantee: Tradeoff | None = None, rate: float = 0.3, holdout: float = 0.3) -> int | None:
-    """About how many units, training and holdout together, it takes to settle the claim for a release without a leak.
+def outlook(members: int, others: int, tolerated: float, guarantee: Tradeoff | None) -> tuple[str | None, int | None]:
+    """What would settle the risk of linkage, if members are linked as often as others, and these as often as `CHANCE`.
 
     Parameters
     ----------
-    policy : Policy
+    members, others : int
+        Units in the training rows, and in the holdout.
+    tolerated : float
     guarantee : Tradeoff, optional
         That may be relied on.
-    rate : float
-        Share of unseen records that are linked, at the largest k.
-    holdout : float
-        Share of units kept out of the training.
 
     Returns
     -------
+    str or None
+        ``guarantee`` or ``measurement``; None where it would probably stay open.
     int or None
-        None where no number up to a million would do.
+        Holdout units with which a measurement would settle it.
     """
-    tolerated = policy["residual_risk"]
-    for units in np.unique(np.geomspace(20, 1e6, 200).astype(int)):
-        others = max(1, round(units * holdout))
-        asked = units - others, others
-        healthy = _compared(round(rate * asked[0]), round(rate * others), asked)
-        whole = _compared(asked[0], round(rate * others), asked)
-        sees = verdict([healthy], tolerated) == "pass" and verdict([whole], tolerated) == "fail"
-        if sees or (guarantee is not None and _allowed(guarantee, healthy) <= tolerated):
-            return int(units)
-    return None
+
+    def result(held: int, linked: int) -> dict[str, Any]:
+        return _compared(linked, round(CHANCE * held), (members, held))
+
+    def settled(held: int) -> bool:
+        healthy, whole = result(held, round(CHANCE * members)), result(held, members)
+        return verdict([healthy], tolerated) == "pass" and verdict([whole], tolerated) == "fail"
+
+    if not (members and others):
+        return None, None
+    sizes = np.geomspace(10, 1e6, 100).astype(int).tolist()
+    least = dict(enumerate(sizes)).get(bisect_left(sizes, True, key=settled))
+    allowed = None if guarantee is None else _allowed(guarantee, result(others, 0))
+    by = "guarantee" if allowed is not None and allowed <= tolerated else "measurement" if settled(others) else None
+    return by, least
 
 
 def _most(evidence: Evidence) -> int:

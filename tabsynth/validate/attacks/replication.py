@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabsynth.policy import Policy
 from tabsynth.tradeoff import Tradeoff
 from tabsynth.validate.attacks._pool import Pool
 from tabsynth.validate.attacks._power import COPIES, WHOLE, by_guarantee, confirmed, planted
@@ -23,6 +23,8 @@ MOVED = "training rows, numbers moved"
 """A leak: every fractional number of the training rows is moved by a millionth of its column's standard deviation."""
 NEAREST = (0.01, 0.1, 0.5)
 """Shares of all units, those nearest to a synthetic row."""
+CHANCE = 0.002
+"""A usual share of units of which a row unlike anybody else's occurs in a synthetic table by coincidence."""
 LABELS = {
     "apart": "exact copies of rows unlike anybody else's",
     "own": "exact copies of rows that nobody else has",
@@ -89,34 +91,40 @@ def check(evidence: Evidence, *, brief: bool = False) -> Finding:
     return by_guarantee(confirmed(finding, seen, tuple(seen)), _allowed(evidence.guarantee, first), tolerated)
 
 
-def needed(policy: Policy, guarantee: Tradeoff | None = None, rate: float = 0.005, holdout: float = 0.3) -> int | None:
-    """About how many units, training and holdout together, it takes to settle the claim for a release that copies nothing.
+def outlook(members: int, others: int, tolerated: float, guarantee: Tradeoff | None) -> tuple[str | None, int | None]:
+    """What would settle whether a release copies rows, if it copies none but by coincidence as often as `CHANCE`.
 
     Parameters
     ----------
-    policy : Policy
+    members, others : int
+        Units in the training rows, and in the holdout.
+    tolerated : float
     guarantee : Tradeoff, optional
         That may be relied on.
-    rate : float
-        Share of unseen units of which a row unlike anybody else's occurs in the synthetic table by coincidence.
-    holdout : float
-        Share of units kept out of the training.
 
     Returns
     -------
+    str or None
+        ``guarantee`` or ``measurement``; None where it would probably stay open.
     int or None
-        None where no number up to a million would do.
+        Holdout units with which a measurement would settle it.
     """
-    tolerated = policy["copies"]
-    for units in np.unique(np.geomspace(20, 1e6, 200).astype(int)):
-        others = max(1, round(units * holdout))
-        level = _level("apart", 0.0, (round(rate * (units - others)), units - others, round(rate * others), others), _share())
-        allowed = _allowed(guarantee, level)
-        copies = round(0.05 * level["n_members"] / 4)  # of which about a quarter are copies of rows unlike anybody else's
-        sees = attributable(level["members"] + copies, level["n_members"], level["holdout"], others, _share())[0] > 0
-        if (allowed is not None and allowed <= tolerated) or (sees and level["interval"][1] <= tolerated):
-            return int(units)
-    return None
+
+    def level(held: int) -> dict[str, Any]:
+        return _level("apart", 0.0, (round(CHANCE * members), members, round(CHANCE * held), held), _share())
+
+    def settled(held: int) -> bool:
+        found, copies = level(held), round(0.05 * members / 2)  # of 5 % copies, about a half of rows that nobody else has
+        sees = attributable(found["members"] + copies, members, found["holdout"], held, _share())[0] > 0
+        return sees and found["interval"][1] <= tolerated
+
+    if not (members and others):
+        return None, None
+    sizes = np.geomspace(10, 1e6, 100).astype(int).tolist()
+    least = dict(enumerate(sizes)).get(bisect_left(sizes, True, key=settled))
+    allowed = _allowed(guarantee, level(others))
+    by = "guarantee" if allowed is not None and allowed <= tolerated else "measurement" if settled(others) else None
+    return by, least
 
 
 def _share(of: int = 1) -> float:
