@@ -76,7 +76,7 @@ def test_copies_over_500_splits(real, name, units, holdout):
 def test_linkage_over_100_splits(real):
     """A release without a leak passes in most splits and never fails; the training rows always do."""
     schema, table = real("adult")
-    found = [linkability.check(drawn(schema, table, 1500, 0.4, seed))[0] for seed in range(100)]
+    found = [linkability.check(drawn(schema, table, 2000, 0.4, seed))[0] for seed in range(100)]
     assert not any(f.verdict == "fail" for f in found)
     assert sum(f.verdict == "pass" for f in found) >= 80
     assert all(f.details["power"][WHOLE] for f in found)

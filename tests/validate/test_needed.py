@@ -102,7 +102,8 @@ def test_needed_of_linkability(tables, copied, tolerated):
     def question(times: float) -> bool:
         bounds = []
         for r in finding.details["results"]:
-            ends = newcombe(*(times * r[k] for k in ("members", "n_members", "nonmembers", "n_nonmembers")), 1 - 0.05 / 3)
+            counts = [times * r[k] for k in ("members", "n_members", "nonmembers", "n_nonmembers")]
+            ends = newcombe(*counts, 1 - 0.05 / 3)[0], newcombe(*counts)[1]
             bounds.append([end / (end + 1 - r["rate_members"]) for end in ends])
         return decided(bounds, tolerated, fails_above=tolerated)
 
