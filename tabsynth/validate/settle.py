@@ -14,7 +14,7 @@ import pandas as pd
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
 from tabsynth.tradeoff import Tradeoff
-from tabsynth.validate.attacks import ATTACKS, PROFILED, SCALINGS, membership
+from tabsynth.validate.attacks import ATTACKS, PROFILED, SCALINGS, linkability, membership, replication
 from tabsynth.validate.audit import measured
 from tabsynth.validate.features import unit_codes
 
@@ -101,5 +101,13 @@ def _membership(setting: Setting) -> Outlook:
     )
 
 
-CLAIMS: dict[str, Callable[[Setting], Outlook]] = {"membership": _membership}
+def _copies(setting: Setting) -> Outlook:
+    return Outlook(*replication.outlook(setting.train, setting.holdout, setting.policy["copies"], setting.guarantee))
+
+
+def _linkage(setting: Setting) -> Outlook:
+    return Outlook(*linkability.outlook(setting.train, setting.holdout, setting.policy["residual_risk"], setting.guarantee))
+
+
+CLAIMS: dict[str, Callable[[Setting], Outlook]] = {"copies": _copies, "membership": _membership, "linkage": _linkage}
 """The claims on attacks; one more is a line here."""
