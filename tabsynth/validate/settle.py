@@ -14,7 +14,7 @@ import pandas as pd
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
 from tabsynth.tradeoff import Tradeoff
-from tabsynth.validate.attacks import ATTACKS, PROFILED, SCALINGS, membership
+from tabsynth.validate.attacks import ATTACKS, PROFILED, SCALINGS, attribute, membership, singling_out
 from tabsynth.validate.audit import measured
 from tabsynth.validate.features import unit_codes
 
@@ -101,5 +101,18 @@ def _membership(setting: Setting) -> Outlook:
     )
 
 
-CLAIMS: dict[str, Callable[[Setting], Outlook]] = {"membership": _membership}
+def _attribute(setting: Setting) -> Outlook:
+    columns, rows, tolerated = len(setting.schema.modelled), setting.schema.unit.max_rows, setting.policy["attribute"]
+    return Outlook(*attribute.outlook(setting.train, setting.holdout, columns, rows, tolerated, setting.guarantee))
+
+
+def _singling_out(setting: Setting) -> Outlook:
+    return Outlook(*singling_out.outlook(setting.train, setting.holdout, setting.policy["residual_risk"]))
+
+
+CLAIMS: dict[str, Callable[[Setting], Outlook]] = {
+    "membership": _membership,
+    "attribute inference": _attribute,
+    "singling out": _singling_out,
+}
 """The claims on attacks; one more is a line here."""
