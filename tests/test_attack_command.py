@@ -90,7 +90,7 @@ def found(result) -> dict:
 
 def test_the_members_released_as_they_are_are_caught(leaked):
     findings = found(leaked)
-    assert findings["attacks.replication"]["value"] == 1
+    assert findings["attacks.replication"]["details"]["levels"][1]["excess"] == 1
     for check in ("attacks.replication", "attacks.membership"):
         assert findings[check]["verdict"] == "fail"
     assert findings["attacks.controls"]["verdict"] == "pass"

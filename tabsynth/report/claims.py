@@ -153,7 +153,9 @@ def _more(finding: dict[str, Any], what: str) -> str:
     elif is_number(descriptions):
         needed, of = descriptions, "descriptions of each kind, which takes more synthetic rows"
     elif details.get("blind"):
-        return " With so few records nothing could be shown; a larger holdout helps."
+        unseen = " or ".join(leak for leak, seen in (details.get("power") or {}).items() if not seen)
+        shown = f"this check would not notice {unseen} in the synthetic table's place" if unseen else "nothing could be shown"
+        return f" With so few records {shown}; a larger holdout helps."
     elif details.get("settleable") is False:
         return " The tolerance is too close to chance for a sample of usual size to settle it."
     elif "mu_tolerance" in details:
@@ -184,14 +186,18 @@ def _replication(finding: dict[str, Any] | None, valid: bool, what: str) -> Clai
         return Claim(title, verdict, why_missing(finding), section)
     levels = (finding.get("details") or {}).get("levels") or []
     exact = next((level for level in levels if level.get("tau") == 0), {})
+    do = "occur exactly in the synthetic table"
+    if exact.get("rows") == "apart":
+        do = f"{'are' if what == 'rows' else 'have rows that are'} unlike anybody else's and {do}"
     text = (
-        f"{number(exact.get('members'))} of {number(exact.get('n_members'))} training {what} occur exactly in the synthetic table, "
+        f"{number(exact.get('members'))} of {number(exact.get('n_members'))} training {what} {do}, "
         f"against {number(exact.get('holdout'))} of {number(exact.get('n_holdout'))} holdout {what} that the generator never saw: "
         f"an excess of {percent(finding['value'], 2)} {interval(finding.get('interval'), 2, shares=True)}."
     )
     if above := [str(level.get("label")) for level in levels if (level.get("interval") or [0])[0] > 0]:
         text += f" More often than chance explains: {', '.join(above)}."
-    return Claim(title, verdict, text + _more(finding, what) + warning, section)
+    basis = by_guarantee(finding, "copied because they were training data")
+    return Claim(title, verdict, basis + text + _more(finding, what) + warning, section)
 
 
 def _membership(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim:
@@ -258,7 +264,20 @@ def _attributes(guessed: list[dict[str, Any]], valid: bool, what: str) -> Claim:
         hardest = max(deciding, key=lambda secret: secret["finding"]["details"].get("needed_nonmembers") or math.inf)
         undecided = [secret["column"] for secret in guessed if _attack(secret["finding"], valid)[0] == verdict]
         text += f" Not decided: {', '.join(undecided)}.{_more(hardest['finding'], what)}"
-    return Claim(title, verdict, text + warning, section)
+    return Claim(title, verdict, text + _grounds(known) + warning, section)
+
+
+def _grounds(guessed: list[dict[str, Any]]) -> str:
+    """What passes of single columns rest on, beside their measurement."""
+    told = [(secret["column"], secret["finding"]["details"]) for secret in guessed if secret["finding"].get("verdict") == "pass"]
+    certain = [column for column, d in told if (d.get("by_guarantee") or {}).get("settled")]
+    harmless = [column for column, d in told if d.get("harmless") and column not in certain]
+    text = ""
+    if certain:
+        text += f" By the guarantee, and the engine withstood its audit (the measurement is its check): {', '.join(certain)}."
+    if harmless:
+        text += f" Not even the training rows themselves would tell more than is tolerated: {', '.join(harmless)}."
+    return text
 
 
 def _residual(title: str, section: str, text: str, finding: dict[str, Any], valid: bool, what: str) -> Claim:
@@ -272,10 +291,11 @@ def _residual(title: str, section: str, text: str, finding: dict[str, Any], vali
     text = text.format(members=percent(result.get("rate_members"), 2), others=percent(result.get("rate_nonmembers"), 2), **known)
     risk, bounds = percent(result.get("residual_risk"), 2), interval(result.get("simultaneous"), 2, shares=True)
     text += f": a risk of {risk} {bounds} beyond theirs"
+    done = "linked because they were training data" if section == "linkability" else "singled out because they were training data"
     return Claim(
         title,
         verdict,
-        f"{text}, where {percent(details.get('tolerated'), 0)} is tolerated.{_more(finding, what)}{warning}",
+        f"{by_guarantee(finding, done)}{text}, where {percent(details.get('tolerated'), 0)} is tolerated.{_more(finding, what)}{warning}",
         section,
     )
 

@@ -63,7 +63,6 @@ PROFILED = ("dcr", "ldr", "nndr")
 """The attacks that are also run on whole units, where the synthetic table has units."""
 SENSORS = ("dcr", "ldr")
 """The first of these that is run is tried on leaks, to know whether the membership test would see them; a copied row is at distance 0."""
-_CALIBRATION = 5_000
 AGAIN = ("dcr", "ldr", "replication")
 """What further tables from the same model are attacked with in any case."""
 OTHERS = ("replication", "focal", "attribute", "singling_out", "linkability", "reconstruction")
@@ -82,11 +81,11 @@ def attacks(evidence: Evidence, only: Sequence[str] = USUAL) -> list[Finding]:
         return first
     chosen = next(f for f in first if f.check == "attacks.membership").details.get("chosen") or ""
     again = [name for name in only if name in (*AGAIN, chosen.partition(".")[0])]
-    others = [attack_table(replace(evidence, synthetic=table), again) for table in evidence.further]
+    others = [attack_table(replace(evidence, synthetic=table), again, brief=True) for table in evidence.further]
     return [*first, regenerations.finding([first, *others])]
 
 
-def attack_table(evidence: Evidence, only: Sequence[str]) -> list[Finding]:
+def attack_table(evidence: Evidence, only: Sequence[str], *, brief: bool = False) -> list[Finding]:
     """Replication, every membership attack under every scaling that matters to it, all of them together, and the controls.
 
     Where units have several rows, a unit's score is the mean of its rows' scores, and the headline and the controls are about
@@ -97,13 +96,16 @@ def attack_table(evidence: Evidence, only: Sequence[str]) -> list[Finding]:
     evidence : Evidence
     only : sequence of str
         Names from `ATTACKS` and `OTHERS`; what all attacks say together is then about these.
+    brief : bool
+        For a further table: copies are only counted.
     """
     chosen = {name: attack for name, attack in ATTACKS.items() if name in only}
     challenge = design(evidence)
     encoded = _encoded(evidence.schema, [challenge.rows, challenge.synthetic, challenge.reference])
-    found, placebo, near = [], {}, {}
+    found, placebo, to_reference = [], {}, None
     for scaling, (view, fake) in zip(SCALINGS, views(*encoded), strict=True):
-        near[scaling] = view.to_synthetic.distances[:, 0], view.to_reference.distances[:, 0]
+        if scaling == "standardised":
+            to_reference = view.to_reference.distances[:, 0]
         for name, attack in chosen.items():
             if scaling in attack.scalings:
                 found += _levels(challenge, name, scaling, attack.score(view))
@@ -116,11 +118,11 @@ def attack_table(evidence: Evidence, only: Sequence[str]) -> list[Finding]:
         placebo["tables that were measured"] = focal.scores(evidence.schema, _fake(challenge), evidence.measured)
     overall = _overall(evidence, challenge, encoded, scores)
     findings = [
-        *_unscored(evidence, challenge, encoded, near["standardised"][0], only),
+        *_unscored(evidence, challenge, only, brief),
         *([focal.finding(scores.get("focal"), evidence.schema, challenge, evidence.measured)] if "focal" in only else []),
         *(each.finding(challenge) for each in found),
         *overall,
-        controls.check(evidence, challenge, encoded[0], near["standardised"][1], placebo),
+        controls.check(evidence, challenge, encoded[0], to_reference, placebo),
     ]
     contradicted = any(membership.contradicted(finding, evidence.guarantee) for finding in overall)
     return without_guarantee(findings) if contradicted else findings
@@ -143,17 +145,16 @@ def _fake(challenge: Challenge) -> Challenge:
     return replace(challenge, synthetic=challenge.reference[:half], reference=challenge.reference[half:])
 
 
-def _unscored(
-    evidence: Evidence, challenge: Challenge, encoded: list[Encoded], distances: np.ndarray, only: Sequence[str]
-) -> list[Finding]:
+def _unscored(evidence: Evidence, challenge: Challenge, only: Sequence[str], brief: bool) -> list[Finding]:
     """The attacks of `OTHERS` that give units no score."""
     findings = []
     if "replication" in only:
-        calibration = nearest(encoded[2][:_CALIBRATION], encoded[1], "standardised", 1).distances[:, 0]
-        findings.append(replication.check(evidence, challenge, distances, calibration))
-    for name, check in (("attribute", attribute.check), ("singling_out", singling_out.check), ("linkability", linkability.check)):
+        findings.append(replication.check(evidence, brief=brief))
+    for name, check in (("attribute", attribute.check), ("singling_out", singling_out.check)):
         if name in only:
             findings += check(evidence, challenge)
+    if "linkability" in only:
+        findings += linkability.check(evidence)
     if "reconstruction" in only:
         findings += [f(evidence.schema, challenge, seed=evidence.seed) for f in (reconstruction.linear, reconstruction.tree)]
     return findings

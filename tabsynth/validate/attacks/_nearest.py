@@ -90,6 +90,48 @@ def merged(parts: Sequence[Neighbours], starts: Sequence[int]) -> Neighbours:
     return Neighbours(np.take_along_axis(distances, order, 1), np.take_along_axis(index, order, 1))
 
 
+def nearest_of_others(queries: Encoded, asking: np.ndarray, table: Encoded, owners: np.ndarray, scaling: str) -> np.ndarray:
+    """Distance from each query to the nearest row of `table` that its own unit does not hold; infinite where there is none.
+
+    Parameters
+    ----------
+    asking, owners : ndarray of int, shape (queries,) and (rows,)
+        The units of queries and rows; -1 for a row that no unit holds.
+    """
+    distances = np.full(len(queries), np.inf, np.float32)
+
+    def scan(numbers, codes, rows_numbers, rows_codes, units, least):
+        _of_others(numbers, codes, rows_numbers, rows_codes, owners, units, least)
+
+    _in_parts(scan, queries, table, scaling, asking, distances)
+    return distances.astype(float)
+
+
+def within_both(
+    first: tuple[Encoded, Encoded], second: tuple[Encoded, Encoded], scaling: str, radii: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Whether some row of a table lies within a radius of a query in both of two sets of columns, shape (queries, radii).
+
+    Parameters
+    ----------
+    first, second : (Encoded, Encoded)
+        Queries and table, with one set of columns each.
+    radii : (ndarray, ndarray)
+        Of each query in the first and in the second set, shape (queries, radii).
+    """
+    queries, table = second
+    centre = np.median(table.numeric[scaling], axis=0)
+    rows = np.ascontiguousarray((table.numeric[scaling] - centre).T, np.float32), np.ascontiguousarray(table.codes.T)
+    asked = np.ascontiguousarray(queries.numeric[scaling] - centre, np.float32), np.ascontiguousarray(queries.codes)
+    out = np.zeros(radii[0].shape, bool)
+
+    def scan(numbers, codes, rows_numbers, rows_codes, *parts):
+        _both(numbers, codes, rows_numbers, rows_codes, *rows, *parts)
+
+    _in_parts(scan, *first, scaling, *asked, *(np.ascontiguousarray(radius, np.float32) for radius in radii), out)
+    return out
+
+
 def _in_parts(scan: Callable, queries: Encoded, table: Encoded, scaling: str, *out: np.ndarray) -> None:
     """Run `scan`, which lets go of the interpreter, on shares of the queries; `out` is filled in place."""
     numbers, centre = table.numeric[scaling], np.median(table.numeric[scaling], axis=0) if len(table) else 0.0
@@ -202,3 +244,36 @@ def _within(numbers, codes, table_numbers, table_codes, radius, counts):
             _distances(numbers[i], codes[i], table_numbers, table_codes, start, near)
             for j in range(size):
                 counts[i] += near[j] < radius[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _of_others(numbers, codes, table_numbers, table_codes, owners, asking, distances):
+    rows = table_codes.shape[1]
+    block = np.empty(_BLOCK, np.float32)
+    for start in range(0, rows, _BLOCK):
+        size = min(_BLOCK, rows - start)
+        near = block[:size]
+        for i in range(len(numbers)):
+            _distances(numbers[i], codes[i], table_numbers, table_codes, start, near)
+            least, unit = distances[i], asking[i]
+            for j in range(size):
+                if near[j] < least and owners[start + j] != unit:
+                    least = near[j]
+            distances[i] = least
+
+
+@numba.njit(cache=True, nogil=True)
+def _both(numbers, codes, rows, labels, other_rows, other_labels, other_numbers, other_codes, radii, other_radii, out):
+    here, there = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
+    for start in range(0, labels.shape[1], _BLOCK):
+        size = min(_BLOCK, labels.shape[1] - start)
+        near, other = here[:size], there[:size]
+        for i in range(len(codes)):
+            if out[i, 0]:
+                continue
+            _distances(numbers[i], codes[i], rows, labels, start, near)
+            _distances(other_numbers[i], other_codes[i], other_rows, other_labels, start, other)
+            for j in range(size):
+                for k in range(out.shape[1]):
+                    if near[j] <= radii[i, k] and other[j] <= other_radii[i, k]:
+                        out[i, k] = True
