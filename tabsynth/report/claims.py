@@ -266,7 +266,20 @@ def _attributes(guessed: list[dict[str, Any]], valid: bool, what: str) -> Claim:
         hardest = max(deciding, key=lambda secret: secret["finding"]["details"].get("needed_nonmembers") or math.inf)
         undecided = [secret["column"] for secret in guessed if _attack(secret["finding"], valid)[0] == verdict]
         text += f" Not decided: {', '.join(undecided)}.{_more(hardest['finding'], what)}"
-    return Claim(title, verdict, text + warning, section)
+    return Claim(title, verdict, text + _grounds(known) + warning, section)
+
+
+def _grounds(guessed: list[dict[str, Any]]) -> str:
+    """What passes of single columns rest on, beside their measurement."""
+    told = [(secret["column"], secret["finding"]["details"]) for secret in guessed if secret["finding"].get("verdict") == "pass"]
+    certain = [column for column, d in told if (d.get("by_guarantee") or {}).get("settled")]
+    harmless = [column for column, d in told if d.get("harmless") and column not in certain]
+    text = ""
+    if certain:
+        text += f" By the guarantee, and the engine withstood its audit (the measurement is its check): {', '.join(certain)}."
+    if harmless:
+        text += f" Not even the training rows themselves would tell more than is tolerated: {', '.join(harmless)}."
+    return text
 
 
 def _residual(title: str, section: str, text: str, finding: dict[str, Any], valid: bool, what: str) -> Claim:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from tabsynth.errors import OptionError
-from tabsynth.policy import Policy
 from tabsynth.schema import Column, Schema
 from tabsynth.tradeoff import Tradeoff
 from tabsynth.validate.attacks._asked import Asked, everyone
@@ -21,7 +20,7 @@ from tabsynth.validate.attacks._inference import one_row_each
 from tabsynth.validate.attacks._learners import NEAREST, Guesses, guessed
 from tabsynth.validate.attacks._power import PLANTED, WHOLE, by_guarantee, confirmed, planted
 from tabsynth.validate.attacks._resplit import Differences, differences, unexplained
-from tabsynth.validate.attacks._secrets import TOLERANCE, Secret, secrets_of
+from tabsynth.validate.attacks._secrets import MINIMUM, TOLERANCE, Secret, secrets_of
 from tabsynth.validate.attacks.statistics import halves
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.intervals import Interval, needed_factor, newcombe, normal_quantile
@@ -84,34 +83,35 @@ def check(evidence: Evidence, challenge: Challenge, secrets: Sequence[str] | Non
     ]
 
 
-def needed(policy: Policy, guarantee: Tradeoff | None, columns: int, rows: float = 1.0) -> int | None:
-    """Units a side with which a healthy release surely gets a verdict on attributes: all columns pass with probability 90 %.
+def outlook(
+    members: int, others: int, columns: int, rows: int, tolerated: float, guarantee: Tradeoff | None
+) -> tuple[str | None, int | None]:
+    """What would settle the claim, for a release that leaks nothing: that all columns pass has then a probability of 90 %.
 
-    Cautious: for guesses that are right half of the time and that real rows do not predict (usually half as many suffice), attackers
-    and columns that have nothing to do with each other, and units whose rows resemble each other little (correlation .1). With unequal
-    sides count as many as ``2 / (1 / n + 1 / m)``.
+    Cautious for guesses (right half of the time and not predicted by real rows; usually half as many units suffice) and for attackers and
+    columns, which are taken to have nothing to do with each other; units' rows are taken to resemble each other little (correlation .1).
 
     Parameters
     ----------
-    guarantee : Tradeoff, optional
-        That can be relied on.
-    columns : int
-        Modelled columns.
-    rows : float
-        Rows of a unit.
+    members, others : int
+        Units.
+    columns, rows : int
+        Modelled columns; rows of a unit.
 
     Returns
     -------
+    str or None
+        ``guarantee`` or ``measurement``; None where it would probably stay open.
     int or None
-        0 where the guarantee alone settles it; None where no number does.
+        Units that the generator never saw with which a measurement would settle it.
     """
-    tolerated, family = policy["attribute"], 3 * min(columns, SECRETS)
-    if guarantee is not None and guarantee.advantage <= tolerated:
-        return 0
-    if not (tolerated > 0 and columns > 1):
-        return None
+    family = max(3 * min(columns, SECRETS), 1)
     reach = normal_quantile(1 - 0.05 / family) + normal_quantile(1 - 0.2 / family)
-    return ceil(0.5 * (0.1 + 0.9 / rows) * (reach / tolerated) ** 2)
+    room = (tolerated / reach) ** 2 / (0.25 * (0.1 + 0.9 / rows)) - 1 / max(members, 1)
+    least = ceil(1 / room) if room > 0 and columns > 1 and tolerated > 0 else None
+    if guarantee is not None and guarantee.advantage <= tolerated:
+        return "guarantee", least
+    return "measurement" if least is not None and others >= max(least, MINIMUM) else None, least
 
 
 def sizes(evidence: Evidence) -> tuple[int, int]:
@@ -257,7 +257,7 @@ def _finding(
         details={
             "column": column.name, "chosen": list(own)[chosen], "attackers": results, "family": family, "tolerated": tolerated,
             "tolerance": TOLERANCE if column.numeric else None, "synthetic_rows": len(secret.task.known),
-            "needed_nonmembers": more and ceil(more * int((~asked.member).sum())), "most": ROWS,
+            "needed_nonmembers": more and ceil(more * int((~asked.member).sum())), "most": int((~asked.member).sum()) if len(evidence.holdout) > ROWS else None,
         },
     )  # fmt: skip
 

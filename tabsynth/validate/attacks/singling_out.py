@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabsynth.policy import Policy
 from tabsynth.schema import Schema
 from tabsynth.validate.attacks._asked import Asked, everyone
 from tabsynth.validate.attacks._challenge import SYNTHETIC_ROWS, Challenge
@@ -92,7 +91,7 @@ def check(evidence: Evidence, challenge: Challenge) -> list[Finding]:
     more = _needed(judged, tolerated) if decision == "inconclusive" and seen[WHOLE] and judged else None
     details = {
         "results": results, "ceiling": ceilings[WHOLE], "copies": ceilings[COPIES], "records_a_side": size, "tolerated": tolerated,
-        "needed_nonmembers": more and ceil(more * size), "most": ROWS,
+        "needed_nonmembers": more and ceil(more * size), "most": size if len(evidence.holdout) > ROWS else None,
     }  # fmt: skip
     if shown is None:
         return [Finding(name, title, None, note="No description fits exactly one synthetic row.", details=details)]
@@ -103,15 +102,18 @@ def check(evidence: Evidence, challenge: Challenge) -> list[Finding]:
     return [finding if judged else replace(finding, details=finding.details | {"blind": True})]
 
 
-def needed(policy: Policy) -> int | None:
-    """Units a side with which a healthy release usually gets a verdict on singling out; None where no number does.
+def outlook(members: int, others: int, tolerated: float) -> tuple[str | None, int | None]:
+    """Whether a measurement would settle the claim, and units that the generator never saw with which it would, as in `attribute.outlook`.
 
-    By experience, not by a bound: in tables whose rows differ, about one description in ten fits exactly one unseen unit, and with 200
-    units a side half an interval is then below 5 %. Where few rows are unlike all others, it takes more. With unequal sides the smaller
-    one counts, divided by how many times larger the other is.
+    By experience, not by a bound: in tables whose rows differ, half an interval is about a third over the square root of the units of the
+    smaller side, times how many times larger the other is. Where few rows are unlike all others, it takes more.
     """
-    tolerated = policy["residual_risk"]
-    return ceil(200 * (0.09 / tolerated) ** 2) if tolerated > 0 else None
+    if not (tolerated > 0 and members):
+        return None, None
+    enough = (0.53 / tolerated) ** 2
+    least = ceil(max(enough, min((enough * members**2) ** (1 / 3), members)))
+    scale = max(members, others) / max(min(members, others), 1)
+    return "measurement" if min(members, others) >= enough * scale**2 else None, least
 
 
 def _note(kind: str, size: int, seen: bool, tolerated: float) -> str:
@@ -231,7 +233,10 @@ def _univariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator
 
 
 def _multivariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> list[_Predicate]:
-    """Distinct conjunctions that fit exactly one row; rows whose description fits others too are tried once."""
+    """Distinct conjunctions that fit exactly one row.
+
+    Rows whose description fits others too are tried once, the others again as long as one in ten descriptions is a new one.
+    """
     columns, rows = values.shape
     if columns < 2:
         return []
@@ -239,7 +244,7 @@ def _multivariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generat
     found: dict[_Predicate, None] = {}
     pool, tries = rng.permutation(rows), 0
     while len(pool) and len(found) < PREDICATES and tries < TRIES * PREDICATES:
-        unique = []
+        unique, before = [], len(found)
         for row in pool[: TRIES * PREDICATES - tries]:
             tries += 1
             if (predicate := _described(values, row, labels, medians, rng.permutation(columns))) is not None:
@@ -247,7 +252,7 @@ def _multivariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generat
                 unique.append(row)
                 if len(found) == PREDICATES:
                     break
-        pool = np.array(unique)
+        pool = np.array(unique if len(found) - before > len(unique) / 10 else [], int)
     return list(found)
 
 
@@ -260,7 +265,7 @@ def _described(values: np.ndarray, row: int, labels: np.ndarray, medians: np.nda
     for used, column in enumerate(order):
         among = np.arange(min(_SCREEN, values.shape[1])) if live is None else live
         live = among[_between(values[column, among], low[column], high[column])]
-        if len(live) > 1:
+        if used == 0 or len(live) > 1:
             continue
         chosen = np.sort(order[: used + 1])
         predicate = _Predicate(tuple(chosen.tolist()), tuple(low[chosen].tolist()), tuple(high[chosen].tolist()))
