@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabsynth.errors import DataError, SchemaError
+from tabsynth.errors import DataError, OptionError, SchemaError
+from tabsynth.escapes import safe_texts
 
 if TYPE_CHECKING:
     import ibis
@@ -124,17 +125,30 @@ class Workspace:
         )
 
 
-def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
+def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema, *, escape_formulas: bool = False) -> None:
     """Write a table as CSV or Parquet, by the extension; whole or not at all.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the schema's columns, conformed.
+    path : path
+    schema : Schema
+    escape_formulas : bool
+        In CSV and TSV, put a ``'`` before what a spreadsheet may run in texts and in column names (`escapes.without_formulas`).
+        Numbers and dates are not touched. Such a file is for looking at: its texts are no longer all labels of the schema.
 
     Raises
     ------
     DataError
         If the extension is unknown.
+    OptionError
+        If formulas are to be escaped in Parquet.
     """
-    path = check_extension(path)
+    path = check_extension(path, escape_formulas=escape_formulas)
     dates = [c.name for c in schema.columns if c.kind == "date"]
     out = frame.assign(**{name: frame[name].dt.date for name in dates})
+    out = safe_texts(out) if escape_formulas else out
     with replacing(path) as partial:
         if path.suffix.lower() == ".parquet":
             out.to_parquet(partial, index=False)
@@ -142,13 +156,15 @@ def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
             out.to_csv(partial, index=False, sep=_delimiter(path), lineterminator="\n")
 
 
-def check_extension(path: str | Path) -> Path:
-    """Refuse an output file whose extension does not name a format."""
+def check_extension(path: str | Path, *, escape_formulas: bool = False) -> Path:
+    """Refuse an output file whose extension does not name a format, or names one that has no formulas to escape."""
     path = Path(path)
     if path.suffix.lower() not in EXTENSIONS:
         raise DataError(
             f"{path.name} ends in {path.suffix or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}."
         )
+    if escape_formulas and path.suffix.lower() == ".parquet":
+        raise OptionError(f"{path.name} is Parquet, which no spreadsheet runs; leave out --escape-formulas, or write CSV or TSV.")
     return path
 
 

@@ -118,9 +118,9 @@ def test_a_sentence_keeps_its_order_on_the_screen(browser: Browser, tmp_path: Pa
     places = """(() => {
       const cell = [...document.querySelectorAll('#columns td')].find(c => c.textContent.includes('12'));
       const node = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT).nextNode(), text = node.textContent;
-      return %s.map(label => { const range = document.createRange(), start = text.indexOf(label);
+      return LABELS.map(label => { const range = document.createRange(), start = text.indexOf(label);
         range.setStart(node, start); range.setEnd(node, start + label.length); return range.getBoundingClientRect().left; });
-    })()""" % json.dumps(labels)
+    })()""".replace("LABELS", json.dumps(labels))
     browser.open(path)
     lefts = browser.evaluate(places)
     assert lefts == sorted(lefts)
