@@ -68,7 +68,7 @@ def attack(
         Names from ``ATTACKS`` and ``OTHERS`` of `tabsynth.validate.attacks`; ``USUAL`` by default, all but reconstruction.
     regeneration : sequence of DataFrame or path
         Tables of further runs of the same generator, attacked with the same challenge and seed, to see how much results vary.
-    card : dict or path of a ``card.json``, optional
+    card : dict or path of a release or its ``card.json``, optional
         Of the release that `synthetic` came from, if tabsynth made it: tells which tables it measured, and names the generator.
     shadows : int
         Fits of that generator on reference rows, and as many on synthetic rows, to learn what members look like; 5 to 30 are
@@ -138,7 +138,7 @@ def summary(result: Mapping[str, Any]) -> list[str]:
 
     findings = {finding["check"]: finding for finding in result["findings"]}
     controls = findings["attacks.controls"]
-    lines = ["NOT PRIVATE: these figures were computed from real rows."]
+    lines = ["CONFIDENTIAL, must not leave: these figures were computed from real rows."]
     if result["schema_is"] == "guessed":
         columns = [_told(name, column) for name, column in result["schema"]["columns"].items()]
         lines.append(f"No schema was given; columns were read as: {', '.join(columns)}.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabsynth import folders
 from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
 from tabsynth.errors import OptionError
@@ -134,11 +135,13 @@ def internal(
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write ``report.internal.json`` and ``report.internal.html`` into an existing folder."""
+    """Write ``report.internal.json`` and ``report.internal.html`` into the confidential part of an output folder."""
     from tabsynth.report import report as render
 
-    write_json(folder / "report.internal.json", report)
-    (folder / "report.internal.html").write_text(render(report), encoding="utf-8")
+    place = folder / folders.CONFIDENTIAL
+    place.mkdir(exist_ok=True)
+    write_json(place / folders.REPORT, report)
+    (place / folders.REPORT_PAGE).write_text(render(report), encoding="utf-8")
 
 
 def release(
@@ -165,8 +168,8 @@ def release(
     data : DataFrame or path
     schema : Schema or path
     out : path
-        A new folder: ``synthetic.parquet``, ``model/``, ``card.json``, ``card.html`` (these may leave), ``report.internal.html`` and
-        ``report.internal.json`` (these may not).
+        A new folder: ``release/`` (may leave) with ``synthetic.parquet``, ``model/``, ``card.json`` and ``card.html``, and
+        ``confidential/`` (must not leave) with ``report.internal.html`` and ``report.internal.json``.
     epsilon, delta, model, target, seed
         As in `tabsynth.fit`.
     rows : int, optional
@@ -202,7 +205,7 @@ def release(
     )
     synthetic = fitted.sample(rows, seed=seed)
     with new_folder(out, force=force) as folder:
-        card = _write_public(folder, fitted, synthetic, asked=rows is not None, seed=seed)
+        card = _write_public(folder / folders.PUBLIC, fitted, synthetic, asked=rows is not None, seed=seed)
         report = assess(
             train,
             kept_out,
@@ -227,26 +230,26 @@ def redraw(fitted: Release, card: dict[str, Any]) -> list[pd.DataFrame]:
 
 
 def _write_public(folder: Path, fitted: Release, synthetic: pd.DataFrame, *, asked: bool, seed: int) -> dict[str, Any]:
-    """The files that may leave; returns the card."""
+    """The files that may leave, in a new folder; returns the card."""
     from tabsynth.report import card as render
 
-    (folder / "model").mkdir()
+    (folder / "model").mkdir(parents=True)
     fitted.write(folder / "model")
-    write_table(synthetic, folder / "synthetic.parquet", fitted.schema)
+    write_table(synthetic, folder / folders.TABLE, fitted.schema)
     rows_is = "as asked for" if asked else "noisy estimate of the number of training rows"
     card = fitted.card | {
         "synthetic": {"rows": len(synthetic), "rows_is": rows_is, "seed": seed},
-        "files": hashes(folder, ("synthetic.parquet", "model/model.json", "model/model.npz", "model/card.json")),
+        "files": hashes(folder, folders.HASHED),
     }
-    write_json(folder / "card.json", card)
-    (folder / "card.html").write_text(render(card), encoding="utf-8")
+    write_json(folder / folders.CARD, card)
+    (folder / folders.PAGE).write_text(render(card), encoding="utf-8")
     return card
 
 
 def _earlier_split(folder: Path) -> dict[str, Any]:
     """Share and seed of the split of an earlier release."""
-    wanted = "the folder of a release, with its internal report"
-    told = read_document(folder / "report.internal.json", (REPORT,), wanted)
+    wanted = "the output folder of a release, with its confidential part"
+    told = read_document(folders.report(folder), (REPORT,), wanted)
     if "split" not in told:
         raise OptionError(f"{folder} does not tell how its table was split; give {wanted}.")
     return told["split"]

@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabsynth import folders
 from tabsynth.access import Model
 from tabsynth.card import FORMAT as CARD_FORMAT
 from tabsynth.card import VERSION as CARD_VERSION
 from tabsynth.codec import Codec
 from tabsynth.errors import FolderError, OptionError, TabsynthError
+from tabsynth.folders import MODEL_FILES
 from tabsynth.models import model_class
 from tabsynth.schema import Schema
 from tabsynth.tables import replacing, undone
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT, VERSION = "tabsynth.model", 1
-MODEL_FILES = ("model.json", "model.npz", "card.json")
 MAX_ROWS = 10**9
 _DAMAGE = (TabsynthError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
            zipfile.BadZipFile, zlib.error)  # fmt: skip
@@ -135,15 +136,14 @@ class Release:
 
     @classmethod
     def load(cls, folder: str | Path) -> Release:
-        """Read a model folder, or the model in a release folder.
+        """Read a model folder, or the model in a release: its output folder, or the part of it that may leave.
 
         Raises
         ------
         FolderError
             If it is not one, or is damaged.
         """
-        folder = Path(folder)
-        folder = folder / "model" if (folder / "model").is_dir() else folder
+        folder = folders.model(folder)
         if missing := [name for name in MODEL_FILES if not (folder / name).is_file()]:
             raise FolderError(
                 f"{folder} is not a tabsynth model: it has no {missing[0]}; give a folder that fit or release wrote."
@@ -220,10 +220,9 @@ def check_new(folder: str | Path, *, force: bool) -> Path:
     if folder.exists() and not folder.is_dir():
         raise FolderError(f"{folder} is a file; name a new folder.")
     if folder.is_dir() and any(folder.iterdir()):
-        ours = (folder / "card.json").is_file() or (folder / "report.internal.json").is_file()
         if not force:
             raise FolderError(f"{folder} already exists; name a new folder, or add --force to replace it.")
-        if not ours:
+        if not folders.written_by_us(folder):
             raise FolderError(f"{folder} was not written by tabsynth, so --force does not replace it; name a new folder.")
     return folder
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from tabsynth import folders
 from tabsynth.access import Progress, silent
 from tabsynth.errors import FolderError
 from tabsynth.pipeline import assess, part, redraw, split
@@ -22,7 +23,7 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     Parameters
     ----------
     folder : path
-        A release with its ``report.internal.json``.
+        The output folder of a release, with its confidential part.
     data : DataFrame or path of a CSV or Parquet file
         The table that the release was made from.
 
@@ -39,8 +40,7 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     """
     from tabsynth.conform import read
 
-    folder = Path(folder)
-    told = _told(folder / "report.internal.json")
+    told = _told(folders.report(folder))
     schema, card = Schema.from_dict(told["schema"]), told["card"]
     cheap = [_card(told, folder), _policy(told["policy"]), _page(told, folder)]
     progress("reading", 0.0)
@@ -48,20 +48,20 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     again = assess(
         train,
         holdout,
-        read(folder / "synthetic.parquet", schema),
+        read(folders.public(folder) / folders.TABLE, schema),
         schema,
         target=told["target"],
         seed=told["seed"],
         card=card,
         policy=Policy.restore(told["policy"]),
-        further=redraw(Release.load(folder / "model"), card),
+        further=redraw(Release.load(folder), card),
         progress=part(progress, 0.1, 1.0),
     )
     return [*cheap, _tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
 
 
 def _told(path: Path) -> dict[str, Any]:
-    told = read_document(path, ("tabsynth.report",), "the folder that tabsynth release wrote, with its internal report")
+    told = read_document(path, ("tabsynth.report",), "the output folder of tabsynth release, with its confidential part")
     if missing := [name for name in ("split", "card", "policy") if not told.get(name)]:
         raise FolderError(f"{path} has no {missing[0]}: it was not written by tabsynth release, so it cannot be repeated.")
     return told
@@ -93,8 +93,10 @@ def _alike(then: Any, now: Any) -> bool:
     return then == now
 
 
-def _card(told: dict[str, Any], folder: Path) -> Result:
-    same = told["card"] == read_card(folder / "card.json") and told["card_sha256"] == hashes(folder, ("card.json",))["card.json"]
+def _card(told: dict[str, Any], folder: str | Path) -> Result:
+    public = folders.public(folder)
+    found, sha256 = read_card(public / folders.CARD), hashes(public, (folders.CARD,))[folders.CARD]
+    same = told["card"] == found and told["card_sha256"] == sha256
     return Result("the report is about the card of this release", same, "the same card" if same else "another card")
 
 
@@ -105,9 +107,9 @@ def _policy(told: dict[str, Any]) -> Result:
     return Result(check, not odd, seen)
 
 
-def _page(told: dict[str, Any], folder: Path) -> Result:
+def _page(told: dict[str, Any], folder: str | Path) -> Result:
     from tabsynth.report import report
 
-    page = folder / "report.internal.html"
+    page = folders.report(folder).with_name(folders.REPORT_PAGE)
     same = page.is_file() and page.read_bytes() == report(told).encode()
     return Result("the page is what its JSON says", same, "byte for byte" if same else "it differs, or another tabsynth drew it")

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tabsynth import folders
 from tabsynth.access import Progress
 from tabsynth.card import FORMAT as CARD_FORMAT
 from tabsynth.card import version
@@ -121,7 +122,7 @@ def plan(
                 "shadows and targets fit the generator again; give the card (card.json) of the release that is attacked."
             )
         return asked
-    return _with_card(asked, card if isinstance(card, Mapping) else read_card(Path(card)))
+    return _with_card(asked, card if isinstance(card, Mapping) else read_card(folders.card(card)))
 
 
 def _with_card(asked: Plan, card: Mapping[str, Any]) -> Plan:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tabsynth import folders
 from tabsynth.errors import FolderError, InputError
 from tabsynth.release import Release, hashes, read_card
 from tabsynth.schema import Schema
@@ -25,7 +26,7 @@ class Result:
 
 
 def verify(folder: str | Path) -> list[Result]:
-    """Check the public part of a release folder.
+    """Check the part of a release that may leave, given by the output folder or by that part itself.
 
     The guarantee itself cannot be seen in the files: this recomputes the claim from the charges and finds what was changed since.
 
@@ -38,10 +39,10 @@ def verify(folder: str | Path) -> list[Result]:
     FolderError
         If it is not a release folder.
     """
-    folder = Path(folder)
-    if not (folder / "card.json").is_file():
+    folder = folders.public(folder)
+    if not (folder / folders.CARD).is_file():
         raise FolderError(f"{folder} is not a release: it has no card.json; give a folder that tabsynth release wrote.")
-    card = read_card(folder / "card.json")
+    card = read_card(folder / folders.CARD)
     checks: dict[str, Callable[[Path, dict[str, Any]], str]] = {
         "files are unchanged": _files,
         "the schema has the fingerprint on the card": _fingerprint,
@@ -149,7 +150,7 @@ def _model(folder: Path, card: dict[str, Any]) -> str:
 def _table(folder: Path, card: dict[str, Any]) -> str:
     from tabsynth.conform import outside, read
 
-    schema, path = Schema.from_dict(card["schema"]), folder / "synthetic.parquet"
+    schema, path = Schema.from_dict(card["schema"]), folder / folders.TABLE
     rows = len(read(path, schema))
     if rows != card["synthetic"]["rows"]:
         raise _Differs(f"the table has {rows} rows, the card says {card['synthetic']['rows']}")

@@ -145,7 +145,7 @@ def test_regenerations_vary_while_the_release_is_judged_alone(leaked):
 def test_the_terminal_says_it_in_plain_words(leaked):
     text = "\n".join(summary(leaked))
     for said in (
-        "NOT PRIVATE", "sick (yes or no)", "seen (date)", "FAIL", "PASS          Controls", "240 of 240 members, 0 of 240",
+        "CONFIDENTIAL, must not leave", "sick (yes or no)", "seen (date)", "FAIL", "PASS          Controls", "240 of 240 members, 0 of 240",
         "chosen on one half of the units", "all attacks together", "0 of 8 outside", "2 tables; ",
     ):  # fmt: skip
         assert said in text, said

@@ -44,7 +44,7 @@ QUICK = {
 }
 """Settings that make a fit short; the others are short as they are."""
 PUBLIC = ("synthetic.parquet", "card.json", "card.html", "model/model.json", "model/model.npz", "model/card.json")
-INTERNAL = {"report.internal.json", "report.internal.html"}
+CONFIDENTIAL = {"report.internal.json", "report.internal.html"}
 TIME = "2026-01-01T00:00:00Z"
 
 
@@ -123,15 +123,14 @@ def schema(request, toy_schema) -> Schema:
 
 
 def leaving(folder: Path) -> dict[str, bytes]:
-    """Every file that may leave, by its name."""
+    """Every file in a folder that may leave, by its name."""
     found = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-    assert set(found) - INTERNAL == set(PUBLIC), "a file that nobody planned for"
+    assert set(found) == set(PUBLIC), "a file that nobody planned for"
     return {name: found[name] for name in PUBLIC}
 
 
 def made(data: pd.DataFrame, schema: Schema, folder: Path, name: str) -> dict[str, bytes]:
     """What leaves of a release, made as `tabsynth.release` makes it but with short settings and without the report."""
-    folder.mkdir()
     algorithm = dataclasses.replace(synthesizer(name, schema.target), **QUICK.get(name, {}))
     fitted = door.fit_with(algorithm, data, schema, Budget(3, 1e-6, door.FAILURE_SHARE), chosen="asked for", seed=0)
     pipeline._write_public(folder, fitted, fitted.sample(seed=0), asked=False, seed=0)
@@ -166,7 +165,9 @@ def released(data: pd.DataFrame, schema: Schema, folder: Path, name: str) -> dic
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tabsynth.validate.evaluate", lambda *_, **__: [])
         pipeline.release(data, schema, folder, epsilon=3, model=name)
-    return leaving(folder)
+    assert {path.name for path in folder.iterdir()} == {"release", "confidential"}
+    assert {path.name for path in (folder / "confidential").iterdir()} == CONFIDENTIAL
+    return leaving(folder / "release")
 
 
 def test_nothing_but_the_answers_shows_through_release(schema, tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from tabsynth import folders
 from tabsynth.access import Progress
 from tabsynth.escapes import visible
 
@@ -18,6 +19,8 @@ from tabsynth.escapes import visible
 def show(text: str, *, error: bool = False, keep: str = "") -> None:
     """Write a line: the only way to the terminal. Names in it may come from anybody's file, so what is not seen is shown as an escape."""
     click.echo(visible(text, keep=keep), err=error)
+
+MUST_NOT_LEAVE = "CONFIDENTIAL, must not leave"
 
 
 def say(quiet: bool, line: str) -> None:
@@ -51,7 +54,7 @@ def bar(quiet: bool) -> Iterator[Progress]:
 
 
 def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
-    """Say how many values and rows the schema clamps or discards, marked as not private."""
+    """Say how many values and rows the schema clamps or discards, marked as confidential."""
     from tabsynth.conform import outside
 
     off = {name: n for name, n in outside(data, schema).items() if n}
@@ -62,7 +65,7 @@ def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
     if nobody:
         told.append(f"rows left out because they have no {schema.unit.key}: {nobody:,}")
     if told:
-        say(quiet, f"NOT PRIVATE, for your eyes only: {'; '.join(told)}. The release does not contain this.")
+        say(quiet, f"CONFIDENTIAL, for your eyes only: {'; '.join(told)}. The release does not contain this.")
 
 
 def summary(card: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +76,11 @@ def summary(card: dict[str, Any]) -> dict[str, Any]:
         "delta": guarantee["delta"],
         "charges": len(card["ledger"]["charges"]),
     }
+
+
+def leaves(out: Path) -> tuple[str, str]:
+    """Which part of a release may leave, and which must not."""
+    return f"May leave: {out / folders.PUBLIC}", f"{MUST_NOT_LEAVE}: {out / folders.CONFIDENTIAL / folders.REPORT_PAGE}"
 
 
 def told(card: dict[str, Any]) -> str:

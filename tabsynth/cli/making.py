@@ -19,7 +19,7 @@ from tabsynth.cli._options import (
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, done, say, summary, tell_outside, told
+from tabsynth.cli._tell import bar, done, leaves, say, summary, tell_outside, told
 
 
 @click.command()
@@ -30,22 +30,23 @@ from tabsynth.cli._tell import bar, done, say, summary, tell_outside, told
 @click.option(
     "--holdout", type=Number(float), default=0.3, show_default=True, help="Share of the units kept out of the fit, to evaluate."
 )
-@click.option("--same-split", type=table, help="Earlier release of the same table: divide it in the same way, to compare.")
+@click.option(
+    "--same-split", type=table, help="Earlier release (its OUT) of the same table: divide it in the same way, to compare."
+)
 @target_option
 @seed_option
 @policy_option
-@click.option("--out", required=True, type=table, help="New folder for the release.")
+@click.option("--out", required=True, type=table, help="New folder: OUT/release may leave, OUT/confidential must not.")
 @force_option
 @output
 def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
-    """Split DATA, fit, sample, evaluate against the holdout, and write a release folder."""
+    """Split DATA, fit, sample, evaluate against the holdout, and write what may leave and what must not into two folders."""
     from tabsynth import pipeline
 
     loaded = _prepare(data, schema, quiet, settings)
     with bar(quiet) as progress:
         card = pipeline.release(data, loaded, out, progress=progress, **settings)
-    done(quiet, as_json, summary(card) | {"out": str(out)}, told(card), f"Report (internal, not private): {out}/report.internal.html",
-         f"May leave: {out}/synthetic.parquet, {out}/model, {out}/card.json, {out}/card.html")  # fmt: skip
+    done(quiet, as_json, summary(card) | {"out": str(out)}, told(card), *leaves(out))
 
 
 @click.command()
@@ -67,7 +68,7 @@ def fit(train: Path, schema: Path, out: Path, force: bool, quiet: bool, as_json:
     with bar(quiet) as progress:
         fitted = tabsynth.fit(train, loaded, progress=progress, **settings)
     fitted.save(out, force=force)
-    done(quiet, as_json, summary(fitted.card) | {"out": str(out)}, told(fitted.card), f"Model: {out}")
+    done(quiet, as_json, summary(fitted.card) | {"out": str(out)}, told(fitted.card), f"Model (may leave): {out}")
 
 
 @click.command()
@@ -119,8 +120,8 @@ def demo(out: Path, quiet: bool, as_json: bool) -> None:
         say(quiet, story.about)
         with bar(quiet) as progress:
             made[name] = summary(demonstration.run(name, out / name, progress=progress))
-    reports = [f"{name}: {out / name / 'report.internal.html'}" for name in made]
-    done(quiet, as_json, made, "Open these two reports in a browser:", *reports)
+    lines = [f"{name}: {line}" for name in made for line in leaves(out / name)]
+    done(quiet, as_json, made, "Open the two reports in a browser:", *lines)
 
 
 def _prepare(data: Path, schema: Path, quiet: bool, settings: dict[str, Any]):

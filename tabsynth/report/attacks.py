@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from tabsynth.report import figures
-from tabsynth.report.guarantee import gaussian_tpr, highest_tpr, is_private
+from tabsynth.report.guarantee import highest_tpr, is_private
 from tabsynth.report.page import is_number
+from tabsynth.tradeoff import gaussian_tpr
 
 SCALINGS = ("raw", "standardised", "rank")
 SHOWN = ("attacks.replication", "attacks.membership", "attacks.familywise", "attacks.controls", "attacks.worst",

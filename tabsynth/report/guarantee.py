@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
 from typing import Any
 
 from tabsynth.report.page import is_number
+from tabsynth.tradeoff import Tradeoff
 
 RATES = (0.001, 0.01, 0.1)
-_NORMAL = NormalDist()
-LARGEST = 700.0
-"""Beyond this, exp(epsilon) is no float; any rate that matters has reached 1 long before."""
-
-
-def gaussian_tpr(mu: float, fpr: float) -> float:
-    """Highest true-positive rate at a false-positive rate in (0, 1) against a mu-Gaussian-DP release.
-
-    Dong, Roth and Su, "Gaussian Differential Privacy" (2022), definition 2.6.
-    """
-    return _NORMAL.cdf(_NORMAL.inv_cdf(fpr) + mu)
 
 
 def highest_tpr(card: dict[str, Any] | None, fpr: float) -> float | None:
-    """Highest true-positive rate that the card's guarantee allows at a false-positive rate, or None without a guarantee.
-
-    With the exact mu of the ledger where there is one, else from epsilon and delta alone (Kairouz, Oh and Viswanath 2015,
-    theorem 2.1). The probability that a discovery step fails is added.
-    """
-    epsilon, delta, mu, failure = _claimed(card)
-    if is_number(mu):
-        return min(1.0, gaussian_tpr(mu, fpr) + failure)
-    if is_number(epsilon) and is_number(delta):
-        return min(1.0, math.exp(min(epsilon, LARGEST)) * fpr + delta, 1.0 - math.exp(-epsilon) * (1.0 - delta - fpr))
-    return None
+    """Highest true-positive rate that the card's guarantee allows at a false-positive rate, or None without a guarantee."""
+    claimed = Tradeoff.of(card)
+    return None if claimed is None else claimed.tpr(fpr)
 
 
 def highest_advantage(card: dict[str, Any] | None) -> float | None:
-    """Highest true-positive rate less false-positive rate that the card's guarantee allows, or None without a guarantee.
-
-    The total variation distance of the two worlds, with and without the unit: 2 Phi(mu / 2) - 1 for a mu-Gaussian-DP release (Dong, Roth
-    and Su 2022, at the fixed point of definition 2.6), to which a failing discovery step is added; else, from epsilon and delta alone,
-    (exp(epsilon) - 1 + 2 delta) / (exp(epsilon) + 1) (Kairouz, Oh and Viswanath 2015, theorem 2.1, at the corner of its region).
-    """
-    epsilon, delta, mu, failure = _claimed(card)
-    if is_number(mu):
-        return min(1.0, math.erf(mu / math.sqrt(8.0)) + failure)
-    if is_number(epsilon) and is_number(delta):
-        pure = math.tanh(epsilon / 2.0)
-        return pure + delta * (1.0 - pure)
-    return None
-
-
-def _claimed(card: dict[str, Any] | None) -> tuple[Any, Any, Any, float]:
-    """The card's epsilon, delta and mu, None without a guarantee, and the probability that a discovery step fails."""
-    given = (card or {}).get("guarantee") or {}
-    epsilon, delta, mu = (given.get(name) if given.get("private") else None for name in ("epsilon", "delta", "mu"))
-    return epsilon, delta, mu, ((card or {}).get("ledger") or {}).get("failure_delta") or 0.0
+    """Highest true-positive rate less false-positive rate that the card's guarantee allows, or None without a guarantee."""
+    claimed = Tradeoff.of(card)
+    return None if claimed is None else claimed.advantage
 
 
 def ceilings(card: dict[str, Any] | None) -> list[tuple[float, float]]:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tabsynth.report.guarantee import LARGEST, is_private
+from tabsynth.report.guarantee import is_private
 from tabsynth.report.page import is_number
+from tabsynth.tradeoff import LARGEST
 
 
 def together(cards: Sequence[dict[str, Any] | None]) -> dict[str, float] | None:

@@ -11,6 +11,7 @@ from tabsynth.access import Progress, silent
 from tabsynth.errors import SchemaError
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
+from tabsynth.tradeoff import Tradeoff
 from tabsynth.validate import attacks, expectations, fairness, fidelity, small_cells, utility
 from tabsynth.validate.audit import measured
 from tabsynth.validate.check import Check, Evidence, Finding
@@ -78,14 +79,18 @@ def evaluate(
     target = schema.to_predict(target)
     cliques = attacks.focal.cliques_of(card, schema)
     policy = policy or Policy.load("default")
-    evidence = Evidence(schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further)
+    audit = measured.audited(card)
+    relied_on = Tradeoff.of(card) if audit and audit[0].verdict == "pass" else None
+    evidence = Evidence(
+        schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further, guarantee=relied_on
+    )
     findings = []
     for done, (label, check) in enumerate(CHECKS.items()):
         progress(label, done / len(CHECKS))
         findings += check(evidence)
     progress("done", 1.0)
     shown = small_cells.suppressed(findings, evidence, int(policy["small_cell"]))
-    return [finding.plain() for finding in (*shown, *measured.audited(card))]
+    return [finding.plain() for finding in (*shown, *audit)]
 
 
 __all__ = ["CHECKS", "Evidence", "Finding", "evaluate"]

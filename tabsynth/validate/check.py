@@ -12,6 +12,7 @@ import pandas as pd
 
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
+from tabsynth.tradeoff import Tradeoff
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Evidence:
         The thresholds of the verdicts.
     further : sequence of DataFrame
         More tables from the same model, attacked to see how much the results vary.
+    guarantee : Tradeoff, optional
+        What the release's guarantee lets any attacker achieve, where there is a guarantee that may be relied on.
     memo : dict
         What one check computed and another can use again, such as a trained classifier's scores. It starts empty, in a copy too.
     """
@@ -49,6 +52,7 @@ class Evidence:
     measured: Sequence[tuple[int, ...]] = ()
     policy: Policy = field(default_factory=lambda: Policy.load("default"))
     further: Sequence[pd.DataFrame] = ()
+    guarantee: Tradeoff | None = None
     memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 

@@ -115,7 +115,7 @@ def test_a_card_tells_the_measured_tables():
 
 
 def test_the_card_of_a_release_is_understood(released, toy_schema):
-    card = read_json(released[0] / "card.json", "tabsynth.card", 1)
+    card = read_json(released[0] / "release/card.json", "tabsynth.card", 1)
     tables = [c["note"] for c in card["ledger"]["charges"] if c["note"].startswith("table of ")]
     found = focal.cliques_of(card, toy_schema)
     assert len(found) == len(set(tables)) > len(toy_schema.modelled)

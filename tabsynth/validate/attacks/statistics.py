@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tabsynth.tradeoff import gaussian_tpr
 from tabsynth.validate.intervals import clopper_pearson, delong, normal_quantile
 
 RATES = (0.1, 0.01, 0.001, 0.0)
@@ -98,13 +99,6 @@ def auc_null_sd(members: int, nonmembers: int) -> float:
 def mde_auc(members: int, nonmembers: int, attacks: int = 1) -> float:
     """Smallest AUC that is significantly above chance at 5 % (one-sided, Bonferroni over `attacks`)."""
     return min(1.0, 0.5 + normal_quantile(1 - 0.1 / attacks) * auc_null_sd(members, nonmembers))
-
-
-def gaussian_tpr(mu: float, fpr: float) -> float:
-    """Highest true positive rate at `fpr` against a mu-GDP release: Dong, Roth and Su (2022), JRSS-B 84(1), definition 2.6."""
-    from scipy.stats import norm
-
-    return float(norm.sf(norm.isf(fpr) - mu))
 
 
 @cache
