@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import click
 
 from tabsynth import folders
 from tabsynth.access import Progress
+from tabsynth.errors import TabsynthWarning
 from tabsynth.escapes import visible
 
 
 def show(text: str, *, error: bool = False, keep: str = "") -> None:
     """Write a line: the only way to the terminal. Names in it may come from anybody's file, so what is not seen is shown as an escape."""
     click.echo(visible(text, keep=keep), err=error)
+
 
 MUST_NOT_LEAVE = "CONFIDENTIAL, must not leave"
 
@@ -36,6 +39,14 @@ def done(quiet: bool, as_json: bool, result: dict[str, Any], *lines: str) -> Non
     elif not quiet:
         for line in lines:
             show(line)
+
+
+@contextlib.contextmanager
+def cautions(quiet: bool) -> Iterator[None]:
+    """Show each of our own warnings, or none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if quiet else "always", TabsynthWarning)
+        yield
 
 
 @contextlib.contextmanager

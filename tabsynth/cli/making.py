@@ -19,7 +19,7 @@ from tabsynth.cli._options import (
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, done, leaves, say, summary, tell_outside, told
+from tabsynth.cli._tell import bar, cautions, done, leaves, say, summary, tell_outside, told
 
 
 @click.command()
@@ -44,7 +44,7 @@ def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **s
     from tabsynth import pipeline
 
     loaded = _prepare(data, schema, quiet, settings)
-    with bar(quiet) as progress:
+    with cautions(quiet), bar(quiet) as progress:
         card = pipeline.release(data, loaded, out, progress=progress, **settings)
     done(quiet, as_json, summary(card) | {"out": str(out)}, told(card), *leaves(out))
 
@@ -118,7 +118,7 @@ def demo(out: Path, quiet: bool, as_json: bool) -> None:
     made = {}
     for name, story in demonstration.STORIES.items():
         say(quiet, story.about)
-        with bar(quiet) as progress:
+        with cautions(quiet), bar(quiet) as progress:
             made[name] = summary(demonstration.run(name, out / name, progress=progress))
     lines = [f"{name}: {line}" for name in made for line in leaves(out / name)]
     done(quiet, as_json, made, "Open the two reports in a browser:", *lines)
