@@ -54,7 +54,7 @@ def caution(earlier: int) -> str:
     """What to tell whoever makes one more release of a data set after so many."""
     return (
         f"this is one more release of a data set of which {earlier} earlier {'one is' if earlier == 1 else 'ones are'} known here. All of "
-        "them count together, and choosing among them by looking at real rows, as their reports do, is covered by the guarantee of none."
+        "them count together, and no guarantee covers choosing among them by looking at real rows, as their reports do."
     )
 
 
