@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _RIGHT_TO_LEFT = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
 _RUN = re.compile(f"[{_RIGHT_TO_LEFT}]+(?: +[{_RIGHT_TO_LEFT}]+)*")
@@ -44,3 +48,24 @@ def without_formulas(text: str) -> str:
     before them do not help, and a comma, semicolon or tab may begin a new cell.
     """
     return _FORMULA.sub(r"\1'", text)
+
+
+def formulas(frame: pd.DataFrame) -> list[str]:
+    """The columns whose name or texts a spreadsheet may run as formulas once they stand in a CSV file."""
+    texts = _texts(frame)
+    return [name for name in frame.columns if any(_safe(each) != each for each in (name, *texts.get(name, ())))]
+
+
+def safe_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with `without_formulas` of its column names and texts; numbers and dates are left as they are."""
+    safe = {name: frame[name].map({each: _safe(each) for each in found}) for name, found in _texts(frame).items()}
+    return frame.assign(**safe).rename(columns=_safe)
+
+
+def _texts(frame: pd.DataFrame) -> dict[str, Any]:
+    """The distinct values of each column that may hold texts."""
+    return {name: frame[name].dropna().unique() for name in frame.select_dtypes(["object", "string"]).columns}
+
+
+def _safe(value: Any) -> Any:
+    return without_formulas(value) if isinstance(value, str) else value

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import secrets
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,9 @@ import numpy as np
 from tabsynth import folders
 from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
-from tabsynth.errors import OptionError
+from tabsynth.errors import OptionError, TabsynthWarning
 from tabsynth.fit import check_options, fit, promised
+from tabsynth.history import caution, history
 from tabsynth.policy import Policy
 from tabsynth.published import read_document
 from tabsynth.release import Release, check_new, check_seed, hashes, json_bytes, new_folder, write_json
@@ -197,11 +199,11 @@ def release(
         Share of the units kept out of the fit for the evaluation.
     same_split : path, optional
         Folder of an earlier release of the same table, to divide it in the same way, whatever `holdout` says: the two can then be
-        compared without the luck of the split. What they tell about the same people adds up.
+        compared without the luck of the split. What they tell about the same people adds up, and choosing among them is not covered.
     policy : Policy, name or path of a YAML file
         As in `evaluate`.
     force : bool
-        Replace `out` if tabsynth wrote it.
+        Replace `out` if tabsynth wrote it. A release of the same data set that is replaced is remembered in the internal report.
     tell : callable, optional
         As in `evaluate`; told before the fit.
 
@@ -209,6 +211,11 @@ def release(
     -------
     dict
         The card.
+
+    Warns
+    -----
+    TabsynthWarning
+        If `out` or `same_split` holds an earlier release of the same data set: the guarantee of none covers choosing among them.
     """
     from tabsynth.conform import read
 
@@ -220,7 +227,11 @@ def release(
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=rows, target=target, seed=seed)
     progress("reading", 0.0)
     division = earlier or {"holdout": holdout, "seed": secrets.randbits(63)}
-    train, kept_out = split(read(data, schema), schema, **division)
+    frame = read(data, schema)
+    data_set = history(frame, [out, *([] if same_split is None else [same_split])])
+    if data_set["earlier"]:
+        warnings.warn(caution(len(data_set["earlier"])), TabsynthWarning, stacklevel=2)
+    train, kept_out = split(frame, schema, **division)
     _tell_outlook(tell, train, kept_out, schema, policy, promised(schema, epsilon=epsilon, delta=delta, model=model))
     fitted = fit(
         train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
@@ -240,7 +251,7 @@ def release(
             further=redraw(fitted, card),
             progress=part(progress, 0.5, 0.98),
         )
-        write_report(folder, report | {"split": division})
+        write_report(folder, report | {"split": division, "data_set": data_set})
     progress("done", 1.0)
     return card
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from tabsynth.delimited import EXTENSIONS as DELIMITED
 from tabsynth.delimited import Csv, batches, is_delimited
-from tabsynth.errors import DataError, SchemaError
+from tabsynth.errors import DataError, OptionError, SchemaError
+from tabsynth.escapes import safe_texts
 
 if TYPE_CHECKING:
     import ibis
@@ -186,17 +187,30 @@ def _groups(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(group)
 
 
-def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
+def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema, *, escape_formulas: bool = False) -> None:
     """Write a table as CSV or Parquet, by the extension; whole or not at all.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the schema's columns, conformed.
+    path : path
+    schema : Schema
+    escape_formulas : bool
+        In CSV and TSV, put a ``'`` before what a spreadsheet may run in texts and in column names (`escapes.without_formulas`).
+        Numbers and dates are not touched. Such a file is for looking at: its texts are no longer all labels of the schema.
 
     Raises
     ------
     DataError
         If the extension is unknown.
+    OptionError
+        If formulas are to be escaped in Parquet.
     """
-    path = check_extension(path)
+    path = check_extension(path, escape_formulas=escape_formulas)
     dates = [c.name for c in schema.columns if c.kind == "date"]
     out = frame.assign(**{name: frame[name].dt.date for name in dates})
+    out = safe_texts(out) if escape_formulas else out
     with replacing(path) as partial:
         if extension(path) == ".parquet":
             with partial.open("wb") as file:
@@ -208,11 +222,13 @@ def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
             out.to_csv(partial, index=False, sep=how.delimiter, lineterminator="\n", quoting=quoting, compression=zipped)
 
 
-def check_extension(path: str | Path) -> Path:
-    """Refuse an output file whose extension does not name a format."""
+def check_extension(path: str | Path, *, escape_formulas: bool = False) -> Path:
+    """Refuse an output file whose extension does not name a format, or names one that has no formulas to escape."""
     path = Path(path)
     if (kind := extension(path)) not in EXTENSIONS:
         raise DataError(f"{path.name} ends in {kind or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}.")
+    if escape_formulas and kind == ".parquet":
+        raise OptionError(f"{path.name} is Parquet, which no spreadsheet runs; leave out --escape-formulas, or write CSV or TSV.")
     return path
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import time
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -52,7 +53,7 @@ def test_a_schema_with_such_names(odd, run, tmp_path):
     schema, data = odd / f"{LIE}.yaml", odd / f"{LIE}.csv"
     code, out, err = run("schema", "check", schema, data)
     assert code == 0
-    assert "NOT PRIVATE, for your eyes only" in told(out, err, lines=2)
+    assert "for your eyes only" in told(out, err, lines=2)
     code, out, err = run("schema", "check", schema, tmp_path / f"no{LIE}.csv")
     assert code == 2
     told(out, err, lines=1)
@@ -194,6 +195,17 @@ def test_a_fault_shown_for_debugging(run, monkeypatch, tmp_path):
     code, out, err = run("verify", tmp_path)
     assert code == 3
     assert "RuntimeError" in told(out, err)
+
+
+def test_a_warning_of_a_library(run, monkeypatch, tmp_path):
+    def warning(*_):
+        warnings.warn(LIE, RuntimeWarning, stacklevel=1)
+        return []
+
+    monkeypatch.setattr("tabsynth.verify.verify", warning)
+    code, out, err = run("verify", tmp_path)
+    assert code == 0
+    assert told(out, err, lines=1).startswith("RuntimeWarning: ")
 
 
 def test_what_is_being_done(capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import click
 
 from tabsynth import folders
 from tabsynth.access import Progress
+from tabsynth.errors import TabsynthWarning
 from tabsynth.escapes import visible
 
 
@@ -37,6 +39,14 @@ def done(quiet: bool, as_json: bool, result: dict[str, Any], *lines: str) -> Non
     elif not quiet:
         for line in lines:
             show(line)
+
+
+@contextlib.contextmanager
+def cautions(quiet: bool) -> Iterator[None]:
+    """Show each of our own warnings, or none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if quiet else "always", TabsynthWarning)
+        yield
 
 
 @contextlib.contextmanager
