@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from tabsynth.access import Model, Progress, Synthesizer, silent
 from tabsynth.card import card
-from tabsynth.models import choose, synthesizer
+from tabsynth.models import choose, settings, synthesizer
 from tabsynth.release import Release, check_rows, check_seed
 from tabsynth.schema import Schema
 
@@ -113,8 +112,7 @@ def fit_with(
     with PrivateTable(data, schema, ledger, tap=tap) as table:
         codec, model = learn(algorithm, table, seed, progress)
     progress("done", 1.0)
-    settings = {k: _listed(v) for k, v in dataclasses.asdict(algorithm).items() if k != "name"}
-    about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings}
+    about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings(algorithm)}
     release = Release(codec, model, card(schema, ledger, codec, about, tapped=tap is not None))
     if tap:
         tap(Event("output", lambda _source: None, output=release))
@@ -164,8 +162,3 @@ def check_options(
     check_rows(rows)
     check_seed(seed)
     return schema.to_predict(target)
-
-
-def _listed(value: Any) -> Any:
-    """A setting as JSON gives it back: tuples are lists."""
-    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
