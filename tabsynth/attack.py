@@ -100,6 +100,7 @@ def attack(
     from tabsynth.validate.attacks import attacks as run
     from tabsynth.validate.attacks.regenerations import regenerations
     from tabsynth.validate.small_cells import suppressed
+    from tabsynth.validate.stated import stated
 
     started = time.monotonic()
     check_seed(seed)
@@ -121,9 +122,10 @@ def attack(
         attacked = dataclasses.replace(evidence, synthetic=frames[name])
         found = suppressed(run(attacked, only=only), attacked, int(policy["small_cell"]))
         results.append([finding.plain() for finding in found])
+    about = [finding.plain() for finding in stated(asked.card, frames["synthetic"], read_as)]
     fitted = fit_again(asked, evidence, challenge, part(progress, share, 1.0)) if challenge else []
     progress("done", 1.0)
-    return internal(FORMAT, VERSION, started, read_as, frames, seed, results[0] + fitted) | {
+    return internal(FORMAT, VERSION, started, read_as, frames, seed, results[0] + fitted + about) | {
         "schema_is": "given" if schema is not None else "guessed" if asked.schema is None else "card",
         "attacks": list(only),
         "regenerations": regenerations(results) if further else None,
@@ -144,7 +146,7 @@ def summary(result: Mapping[str, Any]) -> list[str]:
         lines.append(f"No schema was given; columns were read as: {', '.join(columns)}.")
     for finding in findings.values():
         if verdict := finding["verdict"]:
-            unsure = verdict == "pass" and controls["verdict"] != "pass"
+            unsure = verdict == "pass" and controls["verdict"] != "pass" and finding["check"].startswith("attacks.")
             shown = "" if finding is controls else f": {number(finding['value'])} {interval(finding['interval'])}".rstrip()
             lines.append(f"{'INCONCLUSIVE' if unsure else verdict.upper():<13} {finding['title']}{shown}")
     if controls["verdict"] != "pass":

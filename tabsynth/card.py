@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tabsynth.curator.ledger import Ledger
 
 FORMAT, VERSION = "tabsynth.card", 1
-_PACKAGES = ("numpy", "pandas", "duckdb", "ibis-framework", "dp-accounting", "mbi", "jax", "scikit-learn")
+_PACKAGES = ("numpy", "pandas", "pyarrow", "duckdb", "ibis-framework", "dp-accounting", "mbi", "jax", "scikit-learn")
 LIMITS = (
     "The guarantee covers the rows the model was fitted on, for the unit of privacy named here and at most max_rows rows of it. "
     "What the schema states as public (names, ranges, lists) is not protected.",
@@ -60,6 +60,23 @@ def guarantee(ledger: Ledger, schema: Schema, *, tapped: bool = False) -> dict[s
     }
 
 
+def derived(schema: Schema, ledger: Ledger, *, tapped: bool = False) -> dict[str, Any]:
+    """What a card says that follows from the schema and the ledger alone: whoever has these can write it again."""
+    return {
+        "schema": schema.to_dict(),
+        "fingerprint": schema.fingerprint,
+        "guarantee": guarantee(ledger, schema, tapped=tapped),
+        "ledger": {
+            "budget_rho": ledger.budget.rho,
+            "spent_rho": ledger.spent(),
+            "failure_delta": ledger.budget.failure,
+            "charges": [c.to_dict() for c in ledger.charges],
+        },
+        "noise": NOISE + (GRADIENT_NOISE if ledger.streams else ""),
+        "limits": list(LIMITS),
+    }
+
+
 def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any], *, tapped: bool = False) -> dict[str, Any]:
     """The card of a fitted model.
 
@@ -78,20 +95,10 @@ def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any],
         "version": VERSION,
         "created": now(),
         "tabsynth": version(),
-        "schema": schema.to_dict(),
-        "fingerprint": schema.fingerprint,
-        "guarantee": guarantee(ledger, schema, tapped=tapped),
-        "ledger": {
-            "budget_rho": ledger.budget.rho,
-            "spent_rho": ledger.spent(),
-            "failure_delta": ledger.budget.failure,
-            "charges": [c.to_dict() for c in ledger.charges],
-        },
+        **derived(schema, ledger, tapped=tapped),
         "model": dict(model),
-        "bought": _bought(codec),
-        "noise": NOISE + (GRADIENT_NOISE if ledger.streams else ""),
+        "bought": bought(codec),
         "environment": environment(),
-        "limits": list(LIMITS),
     }
 
 
@@ -125,7 +132,7 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _bought(codec: Codec) -> list[dict[str, Any]]:
+def bought(codec: Codec) -> list[dict[str, Any]]:
     """The columns whose coding was paid for."""
     out = []
     for c in codec.schema.modelled:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabsynth.access import Model, Progress, Synthesizer, silent
-from tabsynth.card import card
-from tabsynth.models import choose, synthesizer
+from tabsynth.card import card, version
+from tabsynth.models import choose, settings, synthesizer
 from tabsynth.release import Release, check_rows, check_seed
 from tabsynth.schema import Schema
 
@@ -112,8 +111,7 @@ def fit_with(
     with PrivateTable(data, schema, ledger, tap=tap) as table:
         codec, model = learn(algorithm, table, seed, progress)
     progress("done", 1.0)
-    settings = {k: _listed(v) for k, v in dataclasses.asdict(algorithm).items() if k != "name"}
-    about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings}
+    about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings(algorithm)}
     release = Release(codec, model, card(schema, ledger, codec, about, tapped=tap is not None))
     if tap:
         tap(Event("output", lambda _source: None, output=release))
@@ -146,7 +144,7 @@ def plan(schema: Schema, model: str) -> tuple[str, str]:
     return model, "asked for"
 
 
-def promised(schema: Schema, *, epsilon: float, delta: float, model: str) -> dict[str, Any]:
+def promised(schema: Schema, *, epsilon: float, delta: float, model: str, target: str | None = None) -> dict[str, Any]:
     """The parts of the card that state guarantee and model, as far as they are known before the fit: the whole budget is spent.
 
     A model that takes private gradients promises no mu: its steps do not add up to a Gaussian guarantee.
@@ -154,9 +152,10 @@ def promised(schema: Schema, *, epsilon: float, delta: float, model: str) -> dic
     name, budget = plan(schema, model)[0], _budget(schema, epsilon, delta)
     mu = None if name == "ctgan" else (2 * budget.rho) ** 0.5
     return {
+        "tabsynth": version(),
         "guarantee": {"private": True, "epsilon": epsilon, "delta": delta, "mu": mu},
         "ledger": {"failure_delta": budget.failure},
-        "model": {"name": name},
+        "model": {"name": name, "settings": settings(synthesizer(name, target))},
     }
 
 
@@ -184,8 +183,3 @@ def check_options(
     check_rows(rows)
     check_seed(seed)
     return schema.to_predict(target)
-
-
-def _listed(value: Any) -> Any:
-    """A setting as JSON gives it back: tuples are lists."""
-    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value

@@ -16,14 +16,15 @@ import numpy as np
 from tabsynth import folders
 from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
+from tabsynth.digest import digest
 from tabsynth.errors import OptionError, TabsynthWarning
 from tabsynth.fit import check_options, fit, promised
 from tabsynth.history import caution, history
 from tabsynth.policy import Policy
-from tabsynth.published import read_document
-from tabsynth.release import Release, check_new, check_seed, hashes, json_bytes, new_folder, write_json
+from tabsynth.publish import publish
+from tabsynth.published import json_bytes, read_document
+from tabsynth.release import Release, check_new, check_seed, new_folder, write_json
 from tabsynth.schema import Schema
-from tabsynth.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +162,7 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
     place = folder / folders.CONFIDENTIAL
     place.mkdir(exist_ok=True)
     write_json(place / folders.REPORT, report)
-    (place / folders.REPORT_PAGE).write_text(render(report), encoding="utf-8")
+    (place / folders.REPORT_PAGE).write_bytes(render(report).encode())
 
 
 def release(
@@ -232,13 +233,14 @@ def release(
     if data_set["earlier"]:
         warnings.warn(caution(len(data_set["earlier"])), TabsynthWarning, stacklevel=2)
     train, kept_out = split(frame, schema, **division)
-    _tell_outlook(tell, train, kept_out, schema, policy, promised(schema, epsilon=epsilon, delta=delta, model=model))
+    expected = promised(schema, epsilon=epsilon, delta=delta, model=model, target=target)
+    _tell_outlook(tell, train, kept_out, schema, policy, expected)
     fitted = fit(
         train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
     )
     synthetic = fitted.sample(rows, seed=seed)
     with new_folder(out, force=force) as folder:
-        card = _write_public(folder / folders.PUBLIC, fitted, synthetic, asked=rows is not None, seed=seed)
+        card = publish(folder / folders.PUBLIC, fitted, synthetic, asked=rows is not None, seed=seed)
         report = assess(
             train,
             kept_out,
@@ -260,23 +262,6 @@ def redraw(fitted: Release, card: dict[str, Any]) -> list[pd.DataFrame]:
     """`FURTHER` more tables like the one that the card describes, drawn with the seeds that follow its own."""
     drawn = card["synthetic"]
     return [fitted.sample(drawn["rows"], seed=drawn["seed"] + 1 + i) for i in range(FURTHER)]
-
-
-def _write_public(folder: Path, fitted: Release, synthetic: pd.DataFrame, *, asked: bool, seed: int) -> dict[str, Any]:
-    """The files that may leave, in a new folder; returns the card."""
-    from tabsynth.report import card as render
-
-    (folder / "model").mkdir(parents=True)
-    fitted.write(folder / "model")
-    write_table(synthetic, folder / folders.TABLE, fitted.schema)
-    rows_is = "as asked for" if asked else "noisy estimate of the number of training rows"
-    card = fitted.card | {
-        "synthetic": {"rows": len(synthetic), "rows_is": rows_is, "seed": seed},
-        "files": hashes(folder, folders.HASHED),
-    }
-    write_json(folder / folders.CARD, card)
-    (folder / folders.PAGE).write_text(render(card), encoding="utf-8")
-    return card
 
 
 def _earlier_split(folder: Path) -> dict[str, Any]:
@@ -313,8 +298,6 @@ def part(progress: Progress, start: float, end: float) -> Progress:
 
 def _extent(table: pd.DataFrame, schema: Schema) -> dict[str, Any]:
     """Size of a conformed table, and a hash of its values in their order."""
-    from pandas.util import hash_pandas_object
-
-    key, rows = schema.unit.key, hash_pandas_object(table, index=False).to_numpy()
+    key = schema.unit.key
     units = {"units": int(table[key].nunique())} if key else {}
-    return {"rows": len(table)} | units | {"sha256": hashlib.sha256(rows.tobytes()).hexdigest()}
+    return {"rows": len(table)} | units | {"sha256": digest(table, schema)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,11 @@ def schemas() -> Path:
     """The folder of JSON Schemas and demo schemas: inside an installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / "schemas"
     return inside if inside.is_dir() else Path(__file__).parents[1] / "schemas"
+
+
+def json_bytes(document: Mapping[str, Any]) -> bytes:
+    """A document as we write it: strict JSON (no NaN), one form for one content."""
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def read_document(path: Path, kinds: Sequence[str], wanted: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from tabsynth.documents import read_json as read_document
 from tabsynth.errors import FolderError, OptionError
 from tabsynth.folders import MODEL_FILES
 from tabsynth.models import model_class
+from tabsynth.published import json_bytes
 from tabsynth.schema import Schema
 from tabsynth.tables import replacing, undone
 from tabsynth.where import Condition, draw
@@ -180,11 +181,6 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write strict JSON (no NaN), whole or not at all."""
     with replacing(path) as partial:
         partial.write_bytes(json_bytes(document))
-
-
-def json_bytes(document: Mapping[str, Any]) -> bytes:
-    """A document as `write_json` writes it."""
-    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path, kind: str, version: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from tabsynth.errors import FolderError
 from tabsynth.pipeline import assess, part, redraw, split
 from tabsynth.policy import Policy
 from tabsynth.published import read_document
-from tabsynth.release import Release, hashes, read_card
+from tabsynth.recount import Result, alike
+from tabsynth.release import Release
 from tabsynth.schema import Schema
-from tabsynth.verify import TOLERANCE, Result
 
 
 def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> list[Result]:
@@ -30,8 +29,8 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     Returns
     -------
     list of Result
-        Whether card, policy and page are those of the report, whether the tables are, and whether all findings are: words exactly,
-        numbers up to rounding.
+        Whether the tables are those of the report, and whether all findings are: words exactly, numbers up to rounding. That the report
+        is about this release and the page is its own, `tabsynth.verify` looks at.
 
     Raises
     ------
@@ -42,7 +41,6 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
 
     told = _told(folders.report(folder))
     schema, card = Schema.from_dict(told["schema"]), told["card"]
-    cheap = [_card(told, folder), _policy(told["policy"]), _page(told, folder)]
     progress("reading", 0.0)
     train, holdout = split(read(data, schema), schema, **told["split"])
     again = assess(
@@ -57,7 +55,7 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
         further=redraw(Release.load(folder), card),
         progress=part(progress, 0.1, 1.0),
     )
-    return [*cheap, _tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
+    return [_tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -77,39 +75,6 @@ def _tables(told: dict[str, Any], found: dict[str, Any]) -> Result:
 def _findings(told: list[dict[str, Any]], found: list[dict[str, Any]]) -> Result:
     check = "evaluating again gives the findings of the report"
     then, now = ({finding["check"]: finding for finding in findings} for findings in (told, found))
-    different = [name for name in then | now if not _alike(then.get(name), now.get(name))]
+    different = [name for name in then | now if not alike(then.get(name), now.get(name))]
     seen = f"{len(different)} of {len(then)} differ: {', '.join(different[:5])}" if different else f"{len(then)} findings"
     return Result(check, not different, seen)
-
-
-def _alike(then: Any, now: Any) -> bool:
-    """Equal, numbers up to rounding."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        return then.keys() == now.keys() and all(_alike(then[key], now[key]) for key in then)
-    if isinstance(then, list | tuple) and isinstance(now, list | tuple):
-        return len(then) == len(now) and all(map(_alike, then, now))
-    if isinstance(then, float) and isinstance(now, float):
-        return math.isclose(then, now, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    return then == now
-
-
-def _card(told: dict[str, Any], folder: str | Path) -> Result:
-    public = folders.public(folder)
-    found, sha256 = read_card(public / folders.CARD), hashes(public, (folders.CARD,))[folders.CARD]
-    same = told["card"] == found and told["card_sha256"] == sha256
-    return Result("the report is about the card of this release", same, "the same card" if same else "another card")
-
-
-def _policy(told: dict[str, Any]) -> Result:
-    check, base = "the thresholds were changed as the report says", Policy.load(told["based_on"])
-    odd = [name for name, each in base.thresholds.items() if told["thresholds"][name]["shipped"] != each.value]
-    seen = f"{', '.join(odd)} had another value before" if odd else f"{told['name']}, from {told['based_on']}"
-    return Result(check, not odd, seen)
-
-
-def _page(told: dict[str, Any], folder: str | Path) -> Result:
-    from tabsynth.report import report
-
-    page = folders.report(folder).with_name(folders.REPORT_PAGE)
-    same = page.is_file() and page.read_bytes() == report(told).encode()
-    return Result("the page is what its JSON says", same, "byte for byte" if same else "it differs, or another tabsynth drew it")

@@ -34,6 +34,7 @@ from tabsynth.curator.table import PrivateTable
 from tabsynth.errors import DataError
 from tabsynth.models import MODELS, synthesizer
 from tabsynth.models.aim import AIM
+from tabsynth.publish import publish
 from tabsynth.release import Release
 
 door = importlib.import_module("tabsynth.fit")
@@ -137,7 +138,7 @@ def made(data: pd.DataFrame, schema: Schema, folder: Path, name: str) -> dict[st
     """What leaves of a release, made as `tabsynth.release` makes it but with short settings and without the report."""
     algorithm = dataclasses.replace(synthesizer(name, schema.target), **QUICK.get(name, {}))
     fitted = door.fit_with(algorithm, data, schema, Budget(3, 1e-6, door.FAILURE_SHARE), chosen="asked for", seed=0)
-    pipeline._write_public(folder, fitted, fitted.sample(seed=0), asked=False, seed=0)
+    publish(folder, fitted, fitted.sample(seed=0), asked=False, seed=0)
     return leaving(folder)
 
 
