@@ -79,6 +79,18 @@ def test_a_pass_takes_records_enough_to_see_the_training_table(schema, people):
         assert (released.verdict == "fail") == found.details["power"][WHOLE]
 
 
+def test_one_unseen_record_that_is_not_linked_clears_nothing():
+    """No training row is linked, so the risk is 0; but neither would 60 that are linked prove anything beside one that is not."""
+    schema = Schema("t", tuple(Column(f"x{i}", "float", minimum=-9.0, maximum=9.0, nullable=False) for i in range(12)))
+    train, holdout, synthetic = (
+        pd.DataFrame(np.random.default_rng(seed).normal(size=(rows, 12)), columns=schema.names)
+        for seed, rows in enumerate((60, 1, 3000))
+    )
+    (found,) = linkability.check(Evidence(schema, train, holdout, synthetic))
+    assert all(result["simultaneous"][1] <= 0.09 for result in found.details["results"])
+    assert (found.verdict, found.details["blind"]) == ("inconclusive", True)
+
+
 def test_the_guarantee_settles_what_the_records_cannot_but_no_failure(schema, people):
     train, holdout = people(60, 0), people(60, 1)
     for mu, verdict in ((0.01, "pass"), (2.0, "inconclusive")):
