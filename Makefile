@@ -1,4 +1,4 @@
-# make demo: two private releases from real tables.   make test: every check.   Both make their own environment in .venv.
+# make demo: two private releases from real tables, each with what may leave (release/) and what must not (confidential/).   make test: every check.   Both make their own environment in .venv.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

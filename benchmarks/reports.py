@@ -1,6 +1,6 @@
 """Pages of reports, ours and those of others, opened in a headless Chromium: size, loading, requests, accessibility, phone, print.
 
-    python benchmarks/reports.py tabsynth=out/report.internal.html peer=/tmp/peer/report.html
+    python benchmarks/reports.py tabsynth=out/confidential/report.internal.html peer=/tmp/peer/report.html
 
 Each argument is a name and an HTML file that its tool wrote, on one table where that can be. The results go to ``results/reports.json``.
 """

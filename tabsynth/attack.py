@@ -53,7 +53,7 @@ def attack(
 
     Parameters
     ----------
-    members, non_members : DataFrame or path of a CSV or Parquet file
+    members, non_members : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
         Real rows the generator was fitted on, and real rows it never saw, from the same population: split at random (by unit).
     synthetic : DataFrame or path
         The table under judgement.
@@ -68,7 +68,7 @@ def attack(
         Names from ``ATTACKS`` and ``OTHERS`` of `tabsynth.validate.attacks`; ``USUAL`` by default, all but reconstruction.
     regeneration : sequence of DataFrame or path
         Tables of further runs of the same generator, attacked with the same challenge and seed, to see how much results vary.
-    card : dict or path of a ``card.json``, optional
+    card : dict or path of a release or its ``card.json``, optional
         Of the release that `synthetic` came from, if tabsynth made it: tells which tables it measured, and names the generator.
     shadows : int
         Fits of that generator on reference rows, and as many on synthetic rows, to learn what members look like; 5 to 30 are
@@ -100,6 +100,7 @@ def attack(
     from tabsynth.validate.attacks import attacks as run
     from tabsynth.validate.attacks.regenerations import regenerations
     from tabsynth.validate.small_cells import suppressed
+    from tabsynth.validate.stated import stated
 
     started = time.monotonic()
     check_seed(seed)
@@ -121,9 +122,10 @@ def attack(
         attacked = dataclasses.replace(evidence, synthetic=frames[name])
         found = suppressed(run(attacked, only=only), attacked, int(policy["small_cell"]))
         results.append([finding.plain() for finding in found])
+    about = [finding.plain() for finding in stated(asked.card, frames["synthetic"], read_as)]
     fitted = fit_again(asked, evidence, challenge, part(progress, share, 1.0)) if challenge else []
     progress("done", 1.0)
-    return internal(FORMAT, VERSION, started, read_as, frames, seed, results[0] + fitted) | {
+    return internal(FORMAT, VERSION, started, read_as, frames, seed, results[0] + fitted + about) | {
         "schema_is": "given" if schema is not None else "guessed" if asked.schema is None else "card",
         "attacks": list(only),
         "regenerations": regenerations(results) if further else None,
@@ -138,13 +140,13 @@ def summary(result: Mapping[str, Any]) -> list[str]:
 
     findings = {finding["check"]: finding for finding in result["findings"]}
     controls = findings["attacks.controls"]
-    lines = ["NOT PRIVATE: these figures were computed from real rows."]
+    lines = ["CONFIDENTIAL, must not leave: these figures were computed from real rows."]
     if result["schema_is"] == "guessed":
         columns = [_told(name, column) for name, column in result["schema"]["columns"].items()]
         lines.append(f"No schema was given; columns were read as: {', '.join(columns)}.")
     for finding in findings.values():
         if verdict := finding["verdict"]:
-            unsure = verdict == "pass" and controls["verdict"] != "pass"
+            unsure = verdict == "pass" and controls["verdict"] != "pass" and finding["check"].startswith("attacks.")
             shown = "" if finding is controls else f": {number(finding['value'])} {interval(finding['interval'])}".rstrip()
             lines.append(f"{'INCONCLUSIVE' if unsure else verdict.upper():<13} {finding['title']}{shown}")
     if controls["verdict"] != "pass":

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from tabsynth.curator.ledger import Ledger
 
 FORMAT, VERSION = "tabsynth.card", 1
-_PACKAGES = ("numpy", "pandas", "duckdb", "ibis-framework", "dp-accounting", "mbi", "jax", "scikit-learn")
+_PACKAGES = ("numpy", "pandas", "pyarrow", "duckdb", "ibis-framework", "dp-accounting", "mbi", "jax", "scikit-learn")
 LIMITS = (
     "The guarantee covers the rows the model was fitted on, for the unit of privacy named here and at most max_rows rows of it. "
     "What the schema states as public (names, ranges, lists) is not protected.",
     "It bounds what a release adds to what can be learned about one unit. It does not stop conclusions that hold for the whole "
     "population, and it does not cover people who influence several units.",
     "Several releases from the same people add up: their epsilons must be taken together.",
+    "Choosing which of several releases to publish by looking at real rows, as their evaluations do, is not covered by the guarantee "
+    "of any one of them: the choice itself tells about the rows.",
+    "Rows held out for the evaluation are not in the release. Its internal report is computed from them and from the training rows "
+    "without noise; no guarantee covers that report.",
     "Relations that the model does not contain are lost. Rare values and unusual combinations are drowned in noise on purpose.",
     "Where a unit has more than max_rows rows, a random choice of them is used, so such units weigh less than in the full table.",
     "Synthetic rows stand alone: rows of one unit are not linked with each other, and identifiers are newly minted.",
@@ -56,6 +60,23 @@ def guarantee(ledger: Ledger, schema: Schema, *, tapped: bool = False) -> dict[s
     }
 
 
+def derived(schema: Schema, ledger: Ledger, *, tapped: bool = False) -> dict[str, Any]:
+    """What a card says that follows from the schema and the ledger alone: whoever has these can write it again."""
+    return {
+        "schema": schema.to_dict(),
+        "fingerprint": schema.fingerprint,
+        "guarantee": guarantee(ledger, schema, tapped=tapped),
+        "ledger": {
+            "budget_rho": ledger.budget.rho,
+            "spent_rho": ledger.spent(),
+            "failure_delta": ledger.budget.failure,
+            "charges": [c.to_dict() for c in ledger.charges],
+        },
+        "noise": NOISE + (GRADIENT_NOISE if ledger.streams else ""),
+        "limits": list(LIMITS),
+    }
+
+
 def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any], *, tapped: bool = False) -> dict[str, Any]:
     """The card of a fitted model.
 
@@ -74,20 +95,10 @@ def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any],
         "version": VERSION,
         "created": now(),
         "tabsynth": version(),
-        "schema": schema.to_dict(),
-        "fingerprint": schema.fingerprint,
-        "guarantee": guarantee(ledger, schema, tapped=tapped),
-        "ledger": {
-            "budget_rho": ledger.budget.rho,
-            "spent_rho": ledger.spent(),
-            "failure_delta": ledger.budget.failure,
-            "charges": [c.to_dict() for c in ledger.charges],
-        },
+        **derived(schema, ledger, tapped=tapped),
         "model": dict(model),
-        "bought": _bought(codec),
-        "noise": NOISE + (GRADIENT_NOISE if ledger.streams else ""),
+        "bought": bought(codec),
         "environment": environment(),
-        "limits": list(LIMITS),
     }
 
 
@@ -121,7 +132,7 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _bought(codec: Codec) -> list[dict[str, Any]]:
+def bought(codec: Codec) -> list[dict[str, Any]]:
     """The columns whose coding was paid for."""
     out = []
     for c in codec.schema.modelled:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabsynth.access import Model, Progress, Synthesizer, silent
-from tabsynth.card import card
-from tabsynth.models import choose, synthesizer
+from tabsynth.card import card, version
+from tabsynth.models import choose, settings, synthesizer
 from tabsynth.release import Release, check_rows, check_seed
 from tabsynth.schema import Schema
 
@@ -39,8 +38,8 @@ def fit(
 
     Parameters
     ----------
-    data : DataFrame or path of a CSV or Parquet file
-        At least one row, with the schema's columns. A DataFrame's dtypes count as public. How a value is read does not depend on
+    data : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
+        With the schema's columns; it may have no rows. A DataFrame's dtypes count as public. How a value is read does not depend on
         them, except where pandas changed the value itself: beside a missing value it stores whole numbers as floats, which rounds
         those beyond 2**53 (store such identifiers as text).
     schema : Schema or path of a YAML file
@@ -68,7 +67,9 @@ def fit(
     Notes
     -----
     Guarantee: the release is (epsilon, delta)-differentially private for adding or removing all rows of one unit, as
-    ``release.card["guarantee"]`` states. Whatever the rows hold, the fit runs.
+    ``release.card["guarantee"]`` states. Whatever the rows of a DataFrame hold, and however many there are, the fit runs. A file is
+    read to its end before anything is spent. If it is malformed or damaged anywhere it is refused as a whole; else the text of
+    one record changes that record alone. That a file is refused is not covered by the guarantee.
     """
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=None, target=target, seed=seed)
@@ -110,8 +111,7 @@ def fit_with(
     with PrivateTable(data, schema, ledger, tap=tap) as table:
         codec, model = learn(algorithm, table, seed, progress)
     progress("done", 1.0)
-    settings = {k: _listed(v) for k, v in dataclasses.asdict(algorithm).items() if k != "name"}
-    about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings}
+    about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings(algorithm)}
     release = Release(codec, model, card(schema, ledger, codec, about, tapped=tap is not None))
     if tap:
         tap(Event("output", lambda _source: None, output=release))
@@ -144,7 +144,7 @@ def plan(schema: Schema, model: str) -> tuple[str, str]:
     return model, "asked for"
 
 
-def promised(schema: Schema, *, epsilon: float, delta: float, model: str) -> dict[str, Any]:
+def promised(schema: Schema, *, epsilon: float, delta: float, model: str, target: str | None = None) -> dict[str, Any]:
     """The parts of the card that state guarantee and model, as far as they are known before the fit: the whole budget is spent.
 
     A model that takes private gradients promises no mu: its steps do not add up to a Gaussian guarantee.
@@ -152,9 +152,10 @@ def promised(schema: Schema, *, epsilon: float, delta: float, model: str) -> dic
     name, budget = plan(schema, model)[0], _budget(schema, epsilon, delta)
     mu = None if name == "ctgan" else (2 * budget.rho) ** 0.5
     return {
+        "tabsynth": version(),
         "guarantee": {"private": True, "epsilon": epsilon, "delta": delta, "mu": mu},
         "ledger": {"failure_delta": budget.failure},
-        "model": {"name": name},
+        "model": {"name": name, "settings": settings(synthesizer(name, target))},
     }
 
 
@@ -182,8 +183,3 @@ def check_options(
     check_rows(rows)
     check_seed(seed)
     return schema.to_predict(target)
-
-
-def _listed(value: Any) -> Any:
-    """A setting as JSON gives it back: tuples are lists."""
-    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value

@@ -6,21 +6,25 @@ import dataclasses
 import hashlib
 import secrets
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabsynth import folders
 from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
-from tabsynth.errors import OptionError
+from tabsynth.digest import digest
+from tabsynth.errors import OptionError, TabsynthWarning
 from tabsynth.fit import check_options, fit, promised
+from tabsynth.history import caution, history
 from tabsynth.policy import Policy
-from tabsynth.published import read_document
-from tabsynth.release import Release, check_new, check_seed, hashes, json_bytes, new_folder, write_json
+from tabsynth.publish import publish
+from tabsynth.published import json_bytes, read_document
+from tabsynth.release import Release, check_new, check_seed, new_folder, write_json
 from tabsynth.schema import Schema
-from tabsynth.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +53,7 @@ def evaluate(
 
     Parameters
     ----------
-    train, holdout, synthetic : DataFrame or path of a CSV or Parquet file
+    train, holdout, synthetic : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
         Training and holdout rows must have been split at random by privacy unit, before anything else.
     schema : Schema or path of a YAML file
     target : str, optional
@@ -152,11 +156,13 @@ def internal(
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write ``report.internal.json`` and ``report.internal.html`` into an existing folder."""
+    """Write ``report.internal.json`` and ``report.internal.html`` into the confidential part of an output folder."""
     from tabsynth.report import report as render
 
-    write_json(folder / "report.internal.json", report)
-    (folder / "report.internal.html").write_text(render(report), encoding="utf-8")
+    place = folder / folders.CONFIDENTIAL
+    place.mkdir(exist_ok=True)
+    write_json(place / folders.REPORT, report)
+    (place / folders.REPORT_PAGE).write_bytes(render(report).encode())
 
 
 def release(
@@ -184,8 +190,8 @@ def release(
     data : DataFrame or path
     schema : Schema or path
     out : path
-        A new folder: ``synthetic.parquet``, ``model/``, ``card.json``, ``card.html`` (these may leave), ``report.internal.html`` and
-        ``report.internal.json`` (these may not).
+        A new folder: ``release/`` (may leave) with ``synthetic.parquet``, ``model/``, ``card.json`` and ``card.html``, and
+        ``confidential/`` (must not leave) with ``report.internal.html`` and ``report.internal.json``.
     epsilon, delta, model, target, seed
         As in `tabsynth.fit`.
     rows : int, optional
@@ -194,11 +200,11 @@ def release(
         Share of the units kept out of the fit for the evaluation.
     same_split : path, optional
         Folder of an earlier release of the same table, to divide it in the same way, whatever `holdout` says: the two can then be
-        compared without the luck of the split. What they tell about the same people adds up.
+        compared without the luck of the split. What they tell about the same people adds up, and choosing among them is not covered.
     policy : Policy, name or path of a YAML file
         As in `evaluate`.
     force : bool
-        Replace `out` if tabsynth wrote it.
+        Replace `out` if tabsynth wrote it. A release of the same data set that is replaced is remembered in the internal report.
     tell : callable, optional
         As in `evaluate`; told before the fit.
 
@@ -206,6 +212,11 @@ def release(
     -------
     dict
         The card.
+
+    Warns
+    -----
+    TabsynthWarning
+        If `out` or `same_split` holds an earlier release of the same data set: the guarantee of none covers choosing among them.
     """
     from tabsynth.conform import read
 
@@ -217,14 +228,19 @@ def release(
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=rows, target=target, seed=seed)
     progress("reading", 0.0)
     division = earlier or {"holdout": holdout, "seed": secrets.randbits(63)}
-    train, kept_out = split(read(data, schema), schema, **division)
-    _tell_outlook(tell, train, kept_out, schema, policy, promised(schema, epsilon=epsilon, delta=delta, model=model))
+    frame = read(data, schema)
+    data_set = history(frame, [out, *([] if same_split is None else [same_split])])
+    if data_set["earlier"]:
+        warnings.warn(caution(len(data_set["earlier"])), TabsynthWarning, stacklevel=2)
+    train, kept_out = split(frame, schema, **division)
+    expected = promised(schema, epsilon=epsilon, delta=delta, model=model, target=target)
+    _tell_outlook(tell, train, kept_out, schema, policy, expected)
     fitted = fit(
         train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
     )
     synthetic = fitted.sample(rows, seed=seed)
     with new_folder(out, force=force) as folder:
-        card = _write_public(folder, fitted, synthetic, asked=rows is not None, seed=seed)
+        card = publish(folder / folders.PUBLIC, fitted, synthetic, asked=rows is not None, seed=seed)
         report = assess(
             train,
             kept_out,
@@ -237,7 +253,7 @@ def release(
             further=redraw(fitted, card),
             progress=part(progress, 0.5, 0.98),
         )
-        write_report(folder, report | {"split": division})
+        write_report(folder, report | {"split": division, "data_set": data_set})
     progress("done", 1.0)
     return card
 
@@ -248,27 +264,10 @@ def redraw(fitted: Release, card: dict[str, Any]) -> list[pd.DataFrame]:
     return [fitted.sample(drawn["rows"], seed=drawn["seed"] + 1 + i) for i in range(FURTHER)]
 
 
-def _write_public(folder: Path, fitted: Release, synthetic: pd.DataFrame, *, asked: bool, seed: int) -> dict[str, Any]:
-    """The files that may leave; returns the card."""
-    from tabsynth.report import card as render
-
-    (folder / "model").mkdir()
-    fitted.write(folder / "model")
-    write_table(synthetic, folder / "synthetic.parquet", fitted.schema)
-    rows_is = "as asked for" if asked else "noisy estimate of the number of training rows"
-    card = fitted.card | {
-        "synthetic": {"rows": len(synthetic), "rows_is": rows_is, "seed": seed},
-        "files": hashes(folder, ("synthetic.parquet", "model/model.json", "model/model.npz", "model/card.json")),
-    }
-    write_json(folder / "card.json", card)
-    (folder / "card.html").write_text(render(card), encoding="utf-8")
-    return card
-
-
 def _earlier_split(folder: Path) -> dict[str, Any]:
     """Share and seed of the split of an earlier release."""
-    wanted = "the folder of a release, with its internal report"
-    told = read_document(folder / "report.internal.json", (REPORT,), wanted)
+    wanted = "the output folder of a release, with its confidential part"
+    told = read_document(folders.report(folder), (REPORT,), wanted)
     if "split" not in told:
         raise OptionError(f"{folder} does not tell how its table was split; give {wanted}.")
     return told["split"]
@@ -278,8 +277,7 @@ def split(frame: pd.DataFrame, schema: Schema, holdout: float, seed: int) -> tup
     """Training and holdout rows, at most ``schema.unit.max_rows`` a unit in both, as a secret seed decides.
 
     Each unit is assigned by a coin of its own (a hash of its identifier and the secret seed; for rows a random number), so that one
-    unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. If all of it falls
-    into the holdout, all of it is training data.
+    unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. Either half may be empty.
     """
     rng, key = np.random.default_rng(seed), schema.unit.key
     if key is None:
@@ -290,7 +288,6 @@ def split(frame: pd.DataFrame, schema: Schema, holdout: float, seed: int) -> tup
         coins = {u: hashlib.sha256(f"{seed}|{u}".encode()).digest()[:8] for u in frame[key].unique()}
         coin = frame[key].map({u: int.from_bytes(d, "big") / 2**64 for u, d in coins.items()}).to_numpy(dtype=float)
     held = coin < holdout
-    held &= not held.all()
     return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
 
 
@@ -301,8 +298,6 @@ def part(progress: Progress, start: float, end: float) -> Progress:
 
 def _extent(table: pd.DataFrame, schema: Schema) -> dict[str, Any]:
     """Size of a conformed table, and a hash of its values in their order."""
-    from pandas.util import hash_pandas_object
-
-    key, rows = schema.unit.key, hash_pandas_object(table, index=False).to_numpy()
+    key = schema.unit.key
     units = {"units": int(table[key].nunique())} if key else {}
-    return {"rows": len(table)} | units | {"sha256": hashlib.sha256(rows.tobytes()).hexdigest()}
+    return {"rows": len(table)} | units | {"sha256": digest(table, schema)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tabsynth.documents import read_json
 from tabsynth.errors import FolderError
 
 
@@ -14,6 +15,11 @@ def schemas() -> Path:
     """The folder of JSON Schemas and demo schemas: inside an installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / "schemas"
     return inside if inside.is_dir() else Path(__file__).parents[1] / "schemas"
+
+
+def json_bytes(document: Mapping[str, Any]) -> bytes:
+    """A document as we write it: strict JSON (no NaN), one form for one content."""
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def read_document(path: Path, kinds: Sequence[str], wanted: str) -> dict[str, Any]:
@@ -33,10 +39,7 @@ def read_document(path: Path, kinds: Sequence[str], wanted: str) -> dict[str, An
     """
     if not path.is_file():
         raise FolderError(f"there is no file {path}; give {wanted}.")
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise FolderError(f"{path} cannot be read as JSON; restore it or make it again.") from None
+    document = read_json(path, FolderError, "restore it or make it again")
     kind, version = (document.get("format"), document.get("version")) if isinstance(document, dict) else (None, None)
     if kind not in kinds:
         raise FolderError(f"{path} has the format {kind!r:.60}; give {wanted}.")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -20,12 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabsynth.access import Model
+from tabsynth import folders
+from tabsynth.access import MAX_ROWS, Model
+from tabsynth.arrays import read_arrays
 from tabsynth.card import FORMAT as CARD_FORMAT
 from tabsynth.card import VERSION as CARD_VERSION
 from tabsynth.codec import Codec
-from tabsynth.errors import FolderError, OptionError, TabsynthError
+from tabsynth.documents import read_json as read_document
+from tabsynth.errors import FolderError, OptionError
+from tabsynth.folders import MODEL_FILES
 from tabsynth.models import model_class
+from tabsynth.published import json_bytes
 from tabsynth.schema import Schema
 from tabsynth.tables import replacing, undone
 from tabsynth.where import Condition, draw
@@ -34,10 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT, VERSION = "tabsynth.model", 1
-MODEL_FILES = ("model.json", "model.npz", "card.json")
-MAX_ROWS = 10**9
-_DAMAGE = (TabsynthError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
-           zipfile.BadZipFile, zlib.error)  # fmt: skip
+_DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError,
+           zipfile.BadZipFile, zlib.error, struct.error)  # fmt: skip
 """What reading files that hold something else, or half of it, may raise."""
 
 
@@ -135,29 +138,28 @@ class Release:
 
     @classmethod
     def load(cls, folder: str | Path) -> Release:
-        """Read a model folder, or the model in a release folder.
+        """Read a model folder, or the model in a release: its output folder, or the part of it that may leave.
 
         Raises
         ------
         FolderError
             If it is not one, or is damaged.
         """
-        folder = Path(folder)
-        folder = folder / "model" if (folder / "model").is_dir() else folder
+        folder = folders.model(folder)
         if missing := [name for name in MODEL_FILES if not (folder / name).is_file()]:
             raise FolderError(
                 f"{folder} is not a tabsynth model: it has no {missing[0]}; give a folder that fit or release wrote."
             )
-        document = read_json(folder / "model.json", FORMAT, VERSION)
+        document, card = read_json(folder / "model.json", FORMAT, VERSION), read_card(folder / "card.json")
         try:
-            with np.load(folder / "model.npz", allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            model = model_class(document["name"]).load(document["model"], arrays)
-            release = cls(Codec.from_dict(document["codec"]), model, read_card(folder / "card.json"))
+            arrays = read_arrays(folder / "model.npz")
+            codec = Codec.from_dict(document["codec"])
+            release = cls(codec, model_class(document["name"]).load(document["model"], arrays, codec.domain), card)
             release.sample(1)
         except _DAMAGE as error:
+            why = f": {error}" if type(error) is FolderError else f" ({type(error).__name__})"
             raise FolderError(
-                f"the model in {folder} is damaged or of another version ({type(error).__name__}); fit it again or restore it."
+                f"the model in {folder} is damaged, forged or of another version{why.rstrip('.')}; fit it again or restore it."
             ) from None
         return release
 
@@ -180,11 +182,6 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
         partial.write_bytes(json_bytes(document))
 
 
-def json_bytes(document: Mapping[str, Any]) -> bytes:
-    """A document as `write_json` writes it."""
-    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
 def read_json(path: Path, kind: str, version: int) -> dict[str, Any]:
     """Read one of our JSON files.
 
@@ -193,14 +190,11 @@ def read_json(path: Path, kind: str, version: int) -> dict[str, Any]:
     FolderError
         If it is not one, or of another version.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise FolderError(f"{path} cannot be read as JSON; restore it or make it again.") from None
+    document = read_document(path, FolderError, "restore it or make it again")
     if not isinstance(document, dict) or document.get("format") != kind:
         raise FolderError(f"{path} is not a {kind} file; give a folder that tabsynth wrote.")
     if document.get("version") != version:
-        raise FolderError(f"{path} has version {document.get('version')!r}; this tabsynth reads version {version}.")
+        raise FolderError(f"{path} has version {document.get('version')!r:.60}; this tabsynth reads version {version}.")
     return document
 
 
@@ -211,7 +205,12 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def hashes(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     """SHA-256 of files, by their path in `folder`."""
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    return {name: _hash(folder / name) for name in names}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_new(folder: str | Path, *, force: bool) -> Path:
@@ -220,10 +219,9 @@ def check_new(folder: str | Path, *, force: bool) -> Path:
     if folder.exists() and not folder.is_dir():
         raise FolderError(f"{folder} is a file; name a new folder.")
     if folder.is_dir() and any(folder.iterdir()):
-        ours = (folder / "card.json").is_file() or (folder / "report.internal.json").is_file()
         if not force:
             raise FolderError(f"{folder} already exists; name a new folder, or add --force to replace it.")
-        if not ours:
+        if not folders.written_by_us(folder):
             raise FolderError(f"{folder} was not written by tabsynth, so --force does not replace it; name a new folder.")
     return folder
 

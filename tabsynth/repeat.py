@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
+from tabsynth import folders
 from tabsynth.access import Progress, silent
 from tabsynth.errors import FolderError
 from tabsynth.pipeline import assess, part, redraw, split
 from tabsynth.policy import Policy
 from tabsynth.published import read_document
-from tabsynth.release import Release, hashes, read_card
+from tabsynth.recount import Result, alike
+from tabsynth.release import Release
 from tabsynth.schema import Schema
-from tabsynth.verify import TOLERANCE, Result
 
 
 def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> list[Result]:
@@ -22,15 +22,15 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     Parameters
     ----------
     folder : path
-        A release with its ``report.internal.json``.
-    data : DataFrame or path of a CSV or Parquet file
+        The output folder of a release, with its confidential part.
+    data : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
         The table that the release was made from.
 
     Returns
     -------
     list of Result
-        Whether card, policy and page are those of the report, whether the tables are, and whether all findings are: words exactly,
-        numbers up to rounding.
+        Whether the tables are those of the report, and whether all findings are: words exactly, numbers up to rounding. That the report
+        is about this release and the page is its own, `tabsynth.verify` looks at.
 
     Raises
     ------
@@ -39,29 +39,27 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     """
     from tabsynth.conform import read
 
-    folder = Path(folder)
-    told = _told(folder / "report.internal.json")
+    told = _told(folders.report(folder))
     schema, card = Schema.from_dict(told["schema"]), told["card"]
-    cheap = [_card(told, folder), _policy(told["policy"]), _page(told, folder)]
     progress("reading", 0.0)
     train, holdout = split(read(data, schema), schema, **told["split"])
     again = assess(
         train,
         holdout,
-        read(folder / "synthetic.parquet", schema),
+        read(folders.public(folder) / folders.TABLE, schema),
         schema,
         target=told["target"],
         seed=told["seed"],
         card=card,
         policy=Policy.restore(told["policy"]),
-        further=redraw(Release.load(folder / "model"), card),
+        further=redraw(Release.load(folder), card),
         progress=part(progress, 0.1, 1.0),
     )
-    return [*cheap, _tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
+    return [_tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
 
 
 def _told(path: Path) -> dict[str, Any]:
-    told = read_document(path, ("tabsynth.report",), "the folder that tabsynth release wrote, with its internal report")
+    told = read_document(path, ("tabsynth.report",), "the output folder of tabsynth release, with its confidential part")
     if missing := [name for name in ("split", "card", "policy") if not told.get(name)]:
         raise FolderError(f"{path} has no {missing[0]}: it was not written by tabsynth release, so it cannot be repeated.")
     return told
@@ -77,37 +75,6 @@ def _tables(told: dict[str, Any], found: dict[str, Any]) -> Result:
 def _findings(told: list[dict[str, Any]], found: list[dict[str, Any]]) -> Result:
     check = "evaluating again gives the findings of the report"
     then, now = ({finding["check"]: finding for finding in findings} for findings in (told, found))
-    different = [name for name in then | now if not _alike(then.get(name), now.get(name))]
+    different = [name for name in then | now if not alike(then.get(name), now.get(name))]
     seen = f"{len(different)} of {len(then)} differ: {', '.join(different[:5])}" if different else f"{len(then)} findings"
     return Result(check, not different, seen)
-
-
-def _alike(then: Any, now: Any) -> bool:
-    """Equal, numbers up to rounding."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        return then.keys() == now.keys() and all(_alike(then[key], now[key]) for key in then)
-    if isinstance(then, list | tuple) and isinstance(now, list | tuple):
-        return len(then) == len(now) and all(map(_alike, then, now))
-    if isinstance(then, float) and isinstance(now, float):
-        return math.isclose(then, now, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    return then == now
-
-
-def _card(told: dict[str, Any], folder: Path) -> Result:
-    same = told["card"] == read_card(folder / "card.json") and told["card_sha256"] == hashes(folder, ("card.json",))["card.json"]
-    return Result("the report is about the card of this release", same, "the same card" if same else "another card")
-
-
-def _policy(told: dict[str, Any]) -> Result:
-    check, base = "the thresholds were changed as the report says", Policy.load(told["based_on"])
-    odd = [name for name, each in base.thresholds.items() if told["thresholds"][name]["shipped"] != each.value]
-    seen = f"{', '.join(odd)} had another value before" if odd else f"{told['name']}, from {told['based_on']}"
-    return Result(check, not odd, seen)
-
-
-def _page(told: dict[str, Any], folder: Path) -> Result:
-    from tabsynth.report import report
-
-    page = folder / "report.internal.html"
-    same = page.is_file() and page.read_bytes() == report(told).encode()
-    return Result("the page is what its JSON says", same, "byte for byte" if same else "it differs, or another tabsynth drew it")

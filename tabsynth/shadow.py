@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tabsynth import folders
 from tabsynth.access import Progress
 from tabsynth.card import FORMAT as CARD_FORMAT
 from tabsynth.card import version
 from tabsynth.errors import DataError, FolderError, OptionError, SchemaError
 from tabsynth.fit import check_options, fit
+from tabsynth.models import settings as our_settings
 from tabsynth.models import synthesizer
 from tabsynth.pipeline import part
 from tabsynth.release import read_card, read_json, write_json
@@ -44,6 +46,8 @@ class Plan:
         The card's; None without a card.
     measured : sequence of tuple of int
         The tables the release measured (`focal.cliques_of`).
+    card : dict, optional
+        The card itself.
     generator : dict
         model, epsilon (the budget: what the generator keeps on any table), delta, target, and the version of tabsynth that made
         the card; empty without a card.
@@ -53,6 +57,7 @@ class Plan:
 
     schema: Schema | None = None
     measured: Sequence[tuple[int, ...]] = ()
+    card: Mapping[str, Any] | None = None
     generator: dict[str, Any] = field(default_factory=dict)
     shadows: int = 0
     targets: int = 0
@@ -121,7 +126,7 @@ def plan(
                 "shadows and targets fit the generator again; give the card (card.json) of the release that is attacked."
             )
         return asked
-    return _with_card(asked, card if isinstance(card, Mapping) else read_card(Path(card)))
+    return _with_card(asked, card if isinstance(card, Mapping) else read_card(folders.card(card)))
 
 
 def _with_card(asked: Plan, card: Mapping[str, Any]) -> Plan:
@@ -142,7 +147,7 @@ def _with_card(asked: Plan, card: Mapping[str, Any]) -> Plan:
         raise FolderError("the card was changed or is not a card of a release; give the card.json as it was written.")
     if asked.fits:
         _check_generator(generator, settings, schema)
-    return dataclasses.replace(asked, schema=schema, measured=focal.cliques_of(card, schema), generator=generator)
+    return dataclasses.replace(asked, schema=schema, measured=focal.cliques_of(card, schema), card=card, generator=generator)
 
 
 def _check_generator(generator: Mapping[str, Any], settings: Mapping[str, Any], schema: Schema) -> None:
@@ -152,11 +157,10 @@ def _check_generator(generator: Mapping[str, Any], settings: Mapping[str, Any], 
         check_options(
             schema, epsilon=generator["epsilon"], delta=generator["delta"], model=name, rows=None, target=target, seed=0
         )
-        ours = json.loads(json.dumps(dataclasses.asdict(synthesizer(name, target))))
+        ours = our_settings(synthesizer(name, target))
     except OptionError as error:
         raise OptionError(f"the card's generator cannot be fitted: {error}") from None
-    theirs = {"name": name, **settings}
-    if other := sorted(key for key in ours.keys() | theirs.keys() if ours.get(key, "") != theirs.get(key, "")):
+    if other := sorted(key for key in ours.keys() | settings.keys() if ours.get(key, "") != settings.get(key, "")):
         raise OptionError(
             f"the card's {name} (tabsynth {generator['tabsynth']}) has other settings ({', '.join(other)}) than this version "
             "would use; attack it with the version that made it."

@@ -145,7 +145,7 @@ def test_regenerations_vary_while_the_release_is_judged_alone(leaked):
 def test_the_terminal_says_it_in_plain_words(leaked):
     text = "\n".join(summary(leaked))
     for said in (
-        "NOT PRIVATE", "sick (yes or no)", "seen (date)", "FAIL", "PASS          Controls", "240 of 240 members, 0 of 240",
+        "CONFIDENTIAL, must not leave", "sick (yes or no)", "seen (date)", "FAIL", "PASS          Controls", "240 of 240 members, 0 of 240",
         "chosen on one half of the units", "all attacks together", "0 of 8 outside", "2 tables; ",
     ):  # fmt: skip
         assert said in text, said
@@ -263,7 +263,7 @@ def test_tables_are_read_alike_or_refused():
         ({"reference": "less.csv"}, "reference has no column 'age'"),
         ({"synthetic": "less.csv", "schema": "toy.yaml"}, "synthetic has no column 'age', which schema 'toy' has"),
         ({"members": "m.parquet", "synthetic": "years.csv"}, "column 'age' is stored differently: integer in members"),
-        ({"members": "bytes.csv"}, "bytes.csv cannot be read"),
+        ({"members": "bytes.csv"}, "bytes.csv is refused because of line 1: its bytes are not utf-8"),
         ({"schema": "gone.yaml"}, "there is no schema file"),
         ({"unit": "nosuch"}, "unit is 'nosuch'; name one of the columns age, cost"),
         ({"unit": "ward", "schema": "toy.yaml"}, "unit is 'ward', but the schema's unit.key is None"),

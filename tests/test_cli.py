@@ -29,31 +29,35 @@ def test_help_is_instant():
 
 def test_release_folder_is_complete(released, toy_schema):
     out, done = released
-    assert {p.name for p in out.iterdir()} == {
-        "synthetic.parquet", "model", "card.json", "card.html", "report.internal.html", "report.internal.json",
-    }  # fmt: skip
-    assert {p.name for p in (out / "model").iterdir()} == {"model.json", "model.npz", "card.json"}
-    card = json.loads((out / "card.json").read_text())
+    public, confidential = out / "release", out / "confidential"
+    assert {p.name for p in out.iterdir()} == {"release", "confidential"}
+    assert {p.name for p in public.iterdir()} == {"synthetic.parquet", "model", "card.json", "card.html"}
+    assert {p.name for p in (public / "model").iterdir()} == {"model.json", "model.npz", "card.json"}
+    assert {p.name for p in confidential.iterdir()} == {"report.internal.html", "report.internal.json"}
+    card = json.loads((public / "card.json").read_text())
     assert 2.99 < card["guarantee"]["epsilon"] <= 3
-    assert len(read(out / "synthetic.parquet", toy_schema)) == card["synthetic"]["rows"]
+    assert len(read(public / "synthetic.parquet", toy_schema)) == card["synthetic"]["rows"]
     assert "Model aim (auto: 9 columns" in done.stderr
-    sizes = json.loads((out / "report.internal.json").read_text())["tables"]
+    assert done.stdout.splitlines()[1:] == [
+        f"May leave: {public}",
+        f"CONFIDENTIAL, must not leave: {confidential}/report.internal.html",
+    ]
+    sizes = json.loads((confidential / "report.internal.json").read_text())["tables"]
     told = f"CONFIDENTIAL, for your eyes only: With {sizes['train']['rows']:,} training and {sizes['holdout']['rows']:,} holdout rows, the report"
     assert done.stderr.count(told) == 1
     assert "can probably settle" not in done.stdout
-    assert f"{out}/report.internal.html" in done.stdout
     assert not [p for p in out.parent.iterdir() if "partial" in p.name]
 
 
 def test_no_exact_number_of_rows_leaves(released, toy_schema):
     """Public files hold neither the size of the training half nor of the table, unless the noisy estimate happens to hit it."""
     out, _ = released
-    card = (out / "card.json").read_text()
+    card = (out / "release/card.json").read_text()
     synthetic, train = (
         json.loads(card)["synthetic"]["rows"],
-        json.loads((out / "report.internal.json").read_text())["tables"]["train"]["rows"],
+        json.loads((out / "confidential/report.internal.json").read_text())["tables"]["train"]["rows"],
     )
-    public = card + (out / "card.html").read_text() + (out / "model/model.json").read_text()
+    public = card + (out / "release/card.html").read_text() + (out / "release/model/model.json").read_text()
     for exact in {train, 1500} - {synthetic}:
         assert not re.search(rf"(?<![\d.]){exact}(?![\d.])|{exact:,}", public)
     assert synthetic == Release.load(out).rows, "the default size is the model's noisy estimate"
@@ -67,7 +71,7 @@ def test_verify_accepts_what_was_released_and_finds_what_was_changed(released, r
 
     def changed(name, edit):
         copy = tmp_path / name
-        shutil.copytree(out, copy)
+        shutil.copytree(out / "release", copy)
         edit(copy)
         code, text, _ = run("verify", copy)
         assert code == 1, name
@@ -86,7 +90,7 @@ def test_verify_accepts_what_was_released_and_finds_what_was_changed(released, r
     assert "model/model.npz is missing" in changed("model", lambda f: (f / "model/model.npz").unlink())
     assert "amount to epsilon" in changed("epsilon", edit_card(guarantee={"epsilon": 0.5}))
     assert "add up to rho" in changed(
-        "charges", edit_card(ledger={"charges": json.loads((out / "card.json").read_text())["ledger"]["charges"] * 2})
+        "charges", edit_card(ledger={"charges": json.loads((out / "release/card.json").read_text())["ledger"]["charges"] * 2})
     )
     assert "fingerprint" in changed("fingerprint", edit_card(schema={"name": "other"}))
     assert "lacks what this check needs" in changed(
@@ -107,7 +111,8 @@ def test_fit_sample_evaluate(files, run, tmp_path):
                        files / "toy.yaml", "--out", tmp_path / "e", "--quiet", "--json")  # fmt: skip
     assert code == 0
     assert set(json.loads(out)["verdicts"]) >= {"attacks.replication", "attacks.membership"}
-    assert (tmp_path / "e/report.internal.html").is_file()
+    assert [p.name for p in (tmp_path / "e").iterdir()] == ["confidential"]
+    assert (tmp_path / "e/confidential/report.internal.html").is_file()
 
 
 def test_schema_draft_and_check(files, run, tmp_path):
@@ -136,7 +141,7 @@ def test_the_operator_is_told_what_was_clamped_and_the_release_is_not(files, run
         tmp_path / "m",
     )
     assert code == 0
-    assert "NOT PRIVATE, for your eyes only: values clamped or counted as missing: age 7." in err
+    assert "CONFIDENTIAL, for your eyes only: values clamped or counted as missing: age 7." in err
     assert "12345" not in (tmp_path / "m/model.json").read_text() + (tmp_path / "m/card.json").read_text()
 
 

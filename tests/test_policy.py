@@ -252,7 +252,9 @@ def evaluated(rows, run, policy) -> tuple[dict, str]:
     tables = [part for name in ("train", "holdout", "synthetic") for part in (f"--{name}", rows / f"{name}.csv")]
     code, _, err = run("evaluate", *tables, "--schema", rows / "visits.yaml", "--policy", policy, "--out", out)
     assert code == 0, err
-    return json.loads((out / "report.internal.json").read_text()), (out / "report.internal.html").read_text()
+    return json.loads((out / "confidential/report.internal.json").read_text()), (
+        out / "confidential/report.internal.html"
+    ).read_text()
 
 
 def test_a_change_is_recorded_told_and_obeyed(rows, run):

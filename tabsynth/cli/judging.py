@@ -13,12 +13,13 @@ from tabsynth.cli._options import (
     output,
     policy_option,
     quiet,
+    reads,
     schema_option,
     seed_option,
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, confidential, done, say
+from tabsynth.cli._tell import MUST_NOT_LEAVE, bar, confidential, done, say
 
 
 @click.command()
@@ -28,24 +29,26 @@ from tabsynth.cli._tell import bar, confidential, done, say
 @schema_option
 @target_option
 @seed_option
-@click.option("--card", type=table, help="card.json of the release, to print its guarantee in the report.")
+@click.option("--card", type=table, help="The release, or its card.json: prints its guarantee in the report.")
 @policy_option
-@click.option("--out", required=True, type=table, help="New folder for the report.")
+@click.option("--out", required=True, type=table, help="New folder; the report goes into OUT/confidential.")
 @force_option
 @output
+@reads("train", "holdout", "synthetic")
 def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
-    """Write the internal leakage and quality report of a synthetic table."""
-    from tabsynth import pipeline
+    """Write the leakage and quality report of a synthetic table. It is confidential."""
+    from tabsynth import folders, pipeline
     from tabsynth.release import check_new, new_folder, read_card
 
     check_new(out, force=force)
-    known = read_card(card) if card else None
+    known = read_card(folders.card(card)) if card else None
     with bar(quiet) as progress:
         report = pipeline.evaluate(card=known, progress=progress, tell=confidential(quiet), **settings)
     with new_folder(out, force=force) as folder:
         pipeline.write_report(folder, report)
     verdicts = {f["check"]: f["verdict"] for f in report["findings"] if f["verdict"]}
-    done(quiet, as_json, {"out": str(out), "verdicts": verdicts}, f"Report (internal, not private): {out}/report.internal.html")
+    page = out / folders.CONFIDENTIAL / folders.REPORT_PAGE
+    done(quiet, as_json, {"out": str(out), "verdicts": verdicts}, f"{MUST_NOT_LEAVE}: {page}")
 
 
 @click.command()
@@ -67,24 +70,34 @@ def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bo
 @click.option("--workers", type=Number(int), default=1, show_default=True, help="Processes for the fits.")
 @seed_option
 @policy_option
-@click.option("--json", "out", type=table, help="JSON file to write all results to; not private.")
+@click.option("--json", "out", type=table, help="JSON file to write all results to; confidential.")
 @quiet
+@reads("members", "non_members", "synthetic", "reference", "regeneration")
 def attack(out: Path | None, quiet: bool, **settings: Any) -> None:
     """Attack a synthetic table: can its members be told from rows the generator never saw?"""
     from tabsynth import attack as run
     from tabsynth.attack import plan, summary
+    from tabsynth.folders import refuse_mixing
     from tabsynth.release import check_new_file, write_json
     from tabsynth.tables import undone
 
     if out:
-        check_new_file(out, keep=[p for p in (*settings.values(), *settings["regeneration"]) if isinstance(p, Path)])
+        refuse_mixing(out)
+        given = [getattr(each, "path", each) for each in (*settings.values(), *settings["regeneration"])]
+        check_new_file(out, keep=[each for each in given if isinstance(each, Path)])
     if told := plan(**{name: settings[name] for name in ("card", "shadows", "targets", "runs", "keep", "workers")}).told:
         say(quiet, told)
     with bar(quiet) as progress, undone(_end_workers):
         result = run(progress=progress, **settings)
     if out:
         write_json(out, result)
-    done(quiet, False, {}, *summary(result), f"All results, not private: {out}" if out else "Add --json FILE to keep all this.")
+    done(
+        quiet,
+        False,
+        {},
+        *summary(result),
+        f"{MUST_NOT_LEAVE}: all results in {out}" if out else "Add --json FILE to keep all this.",
+    )
 
 
 def _end_workers() -> None:
@@ -122,10 +135,11 @@ def audit(out: Path | None, quiet: bool, **settings: Any) -> None:
 
 @click.command()
 @click.argument("folder", type=table)
-@click.option("--data", type=table, help="The original table: evaluates again and compares with the internal report.")
+@click.option("--data", type=table, help="The original table: evaluates again and compares with the confidential report.")
 @output
-def verify(folder: Path, data: Path | None, quiet: bool, as_json: bool) -> None:
-    """Check that a release FOLDER is unchanged and that its ledger adds up to the epsilon it claims."""
+@reads("data")
+def verify(folder: Path, data: Any, quiet: bool, as_json: bool) -> None:
+    """Check that a release is unchanged and that its ledger adds up to the epsilon it claims. FOLDER is its OUT or OUT/release."""
     import dataclasses
 
     from tabsynth.verify import verify as run

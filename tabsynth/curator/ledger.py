@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -238,6 +238,22 @@ def epsilon_of(rho: float, delta: float, streams: Iterable[sampled.Stream] = ())
     if merged := sampled.merge(streams):
         return sampled.epsilon_of(merged, rho, delta) * (1 + SAFETY) + 1e-11
     return 0.0 if rho == 0 else get_epsilon_gaussian((2 * rho) ** -0.5, delta) * (1 + SAFETY) + 1e-11
+
+
+def events(gaussians: Sequence[Sequence[float]], streams: Sequence[Sequence[float]]) -> list[DpEvent]:
+    """The events of which a charge's steps can be: one Gaussian answer or stream, once or many times. See `Charge.to_dict`."""
+    from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+
+    out: list[DpEvent] = []
+    if len(gaussians) == 1 and not streams:
+        multiplier, times = gaussians[0]
+        step = GaussianDpEvent(multiplier)
+        sampled_always = [PoissonSampledDpEvent(rate, step) for rate in (1, 1.0)]
+        out = [SelfComposedDpEvent(each, times) for each in (step, *sampled_always)] + [step] * (times == 1)
+    elif len(streams) == 1 and not gaussians:
+        rate, multiplier, times = streams[0]
+        out = [SelfComposedDpEvent(PoissonSampledDpEvent(rate, GaussianDpEvent(multiplier)), times)]
+    return out
 
 
 def _rho(gaussians: list[tuple[float, int]]) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from tabsynth.errors import OptionError
 
@@ -46,6 +48,23 @@ def synthesizer(name: str, target: str | None) -> Synthesizer:
             f"the model {name!r} needs {EXTRAS[name]}; install it with pip install 'tabsynth[{name}]', or use auto."
         )
     return found(target=target)
+
+
+def settings(algorithm: Synthesizer) -> dict[str, Any]:
+    """The public settings of a synthesizer, without its name, as JSON gives them back."""
+    plain = json.loads(json.dumps(dataclasses.asdict(algorithm)))
+    return {name: value for name, value in plain.items() if name != "name"}
+
+
+def usual_settings(name: str, target: str | None) -> dict[str, Any]:
+    """The default settings of the synthesizer of that name, whether or not what it needs is installed.
+
+    Raises
+    ------
+    OptionError
+        If there is none.
+    """
+    return settings(_imported(name, 1)(target=target))
 
 
 def model_class(name: str) -> type[Model]:

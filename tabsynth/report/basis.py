@@ -33,6 +33,9 @@ def sight(finding: dict[str, Any]) -> str:
     if not power:
         return ""
     if not seen:
-        return " Had the training rows themselves been released, this test would not have failed."
+        return (
+            " Had the training rows themselves been released, this test would not have failed: there are too few records, or too many "
+            "of them are equal."
+        )
     but = f", but not for {' or '.join(unseen)}" if unseen else ""
     return f" In the synthetic table\u2019s place, this test fails for {' and for '.join(seen)}{but}."

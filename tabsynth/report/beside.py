@@ -12,7 +12,7 @@ from typing import Any
 from tabsynth.report import frontier
 from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, Claim, available, by_check, claims, counted
 from tabsynth.report.frontier import Entry, Measure, Measured
-from tabsynth.report.guarantee import highest_tpr, is_private
+from tabsynth.report.guarantee import highest_tpr, is_private, relied_on
 from tabsynth.report.page import interval, is_number, is_pair, number, percent, plain, rate
 
 _WIDE = 4
@@ -40,8 +40,8 @@ class Compared:
 
     @property
     def card(self) -> dict[str, Any] | None:
-        """Its card, if one is on file."""
-        return self.data.get("card")
+        """Its card, if one is on file; without its guarantee where that does not follow from its own charges."""
+        return relied_on(self.data.get("card"), self.findings)
 
     @property
     def verdict(self) -> str:
@@ -65,8 +65,9 @@ class Compared:
 
 def compared(letter: str, name: str, data: dict[str, Any]) -> Compared:
     """One report, read for the page."""
-    stated, card = by_check(data), data.get("card")
-    made = claims(stated, card, counted(data), data.get("policy"))
+    stated = by_check(data)
+    card = relied_on(data.get("card"), stated)
+    made = claims(stated, data.get("card"), counted(data), data.get("policy"))
     given = card["guarantee"] if is_private(card) else {}
     delta = given.get("delta") if is_number(given.get("delta")) else math.inf
     failed = frozenset(claim.title for claim in made if claim.verdict == FAIL)

@@ -41,7 +41,7 @@ def claims(
     """
     valid = _verdict(findings.get("attacks.controls")) == PASS
     return [
-        _guarantee(card, policy or {}, findings.get("attacks.membership")),
+        _guarantee(card, findings.get("guarantee.card"), policy or {}, findings.get("attacks.membership")),
         *_audit(findings.get("audit.engine")),
         _replication(findings.get("attacks.replication"), valid, what),
         _membership(findings.get("attacks.membership"), valid, what),
@@ -95,28 +95,31 @@ def _attack(finding: dict[str, Any] | None, valid: bool) -> tuple[str, str]:
     return verdict, " The controls are not valid, so read this with care."
 
 
-def _guarantee(card: dict[str, Any] | None, policy: dict[str, Any], headline: dict[str, Any] | None) -> Claim:
-    verdict, text = _stated(card)
+def _guarantee(
+    card: dict[str, Any] | None, recounted: dict[str, Any] | None, policy: dict[str, Any], headline: dict[str, Any] | None
+) -> Claim:
+    verdict, text = _stated(card, recounted)
     given = (card or {}).get("guarantee") or {}
     most = ((policy.get("thresholds") or {}).get("epsilon") or {}).get("value")
-    if verdict == PASS and (seen := _contradiction(card, headline)):
+    if verdict in (PASS, INCONCLUSIVE) and (seen := _contradiction(card, headline)):
         verdict, text = FAIL, seen
-    elif verdict == PASS and is_number(most) and given["epsilon"] > most:
+    elif verdict in (PASS, INCONCLUSIVE) and is_number(most) and given["epsilon"] > most:
         verdict, text = FAIL, f"{text} The policy tolerates an epsilon of at most {short(most)}."
     elif verdict == NONE and policy.get("guarantee_required"):
         verdict, text = FAIL, f"{text} The policy requires one."
     return Claim("Formal guarantee", verdict, text, "guarantee")
 
 
-def _stated(card: dict[str, Any] | None) -> tuple[str, str]:
-    """What the card says of the guarantee."""
+def _stated(card: dict[str, Any] | None, recounted: dict[str, Any] | None) -> tuple[str, str]:
+    """What the card says of the guarantee, and whether its charges and its table bear it out."""
     if card is None:
         return NONE, "No release card was given with this table, so there is no formal guarantee on file."
     given, ledger = card.get("guarantee") or {}, card.get("ledger") or {}
     if is_private(card):
-        return PASS, (
-            f"Differential privacy with epsilon {short(given.get('epsilon'))} and delta {short(given.get('delta'))} for "
-            f"{unit_words(given.get('unit'))}, as the release card states; the attacks below can contradict it but never prove it."
+        return _borne_out(
+            f"ifferential privacy with epsilon {short(given.get('epsilon'))} and delta {short(given.get('delta'))} for "
+            f"{unit_words(given.get('unit'))}",
+            recounted,
         )
     if given.get("private"):
         return FAIL, (
@@ -124,6 +127,32 @@ def _stated(card: dict[str, Any] | None) -> tuple[str, str]:
             f"{short(ledger.get('spent_rho'))} of a budget of {short(ledger.get('budget_rho'))}."
         )
     return NONE, "The generator was fitted without differential privacy: there is no formal guarantee."
+
+
+def _borne_out(claimed: str, recounted: dict[str, Any] | None) -> tuple[str, str]:
+    """Verdict and sentence on a guarantee, of which the card's claim is given without its first letter."""
+    details = (recounted or {}).get("details") or {}
+    wrong = [check for check in details.get("checks") or [] if check.get("holds") is not True]
+    if _verdict(recounted) == PASS:
+        return PASS, (
+            f"D{claimed}: the charges on the release card add up to it, and the card lists this table; the attacks below can contradict "
+            "it but never prove it."
+        )
+    if _verdict(recounted) == FAIL and wrong:
+        return (
+            FAIL,
+            f"The card claims d{claimed}, which does not follow from its own charges: {wrong[0].get('seen')}. Do not rely on it.",
+        )
+    if recounted is None:
+        return INCONCLUSIVE, (
+            f"The card claims d{claimed}. It is not shown to belong to this table, nor that its charges add up: the evaluation did not "
+            "look. Evaluate again with this version of tabsynth."
+        )
+    lists = "another table" if details.get("lists_a_table") else "no table"
+    return INCONCLUSIVE, (
+        f"The card claims d{claimed}, but is not shown to belong to this table: it lists {lists}. Give the card.json of the release "
+        "that the table came from, and the table as it was released."
+    )
 
 
 def _contradiction(card: dict[str, Any] | None, headline: dict[str, Any] | None) -> str:
@@ -152,6 +181,8 @@ def _more(finding: dict[str, Any], what: str) -> str:
         needed, of = unseen, f"{what} that the generator never saw"
     elif is_number(descriptions):
         needed, of = descriptions, "descriptions of each kind, which takes more synthetic rows"
+    elif details.get("blind") and "mu_tolerance" in details:
+        return ""
     elif details.get("blind"):
         unseen = " or ".join(leak for leak, seen in (details.get("power") or {}).items() if not seen)
         shown = f"this check would not notice {unseen} in the synthetic table's place" if unseen else "nothing could be shown"
@@ -166,17 +197,26 @@ def _more(finding: dict[str, Any], what: str) -> str:
     return f" A decision needs about {number(needed)} {of}{beyond}."
 
 
+def unaudited(finding: dict[str, Any] | None) -> list[str]:
+    """What a release is not shown to have in common with the engine that was audited."""
+    details = (finding or {}).get("details") or {}
+    return [what for what in ("version", "settings") if details.get(f"same_{what}") is not True]
+
+
 def _audit(finding: dict[str, Any] | None) -> list[Claim]:
     """The engine's audit, where there is one."""
     if not available(finding):
         return []
-    d = finding["details"]
+    d, verdict = finding["details"], _verdict(finding)
     said = f"{number(len(d['alarms']))} findings contradict the claim." if d["alarms"] else "Nothing contradicted the claim."
     text = (
         f"Of a claimed epsilon of {short(d['epsilon'])}, an attack on the engine {d['engine']} and made-up tables proved "
         f"{number(finding['value'], 2)}, where a perfect implementation shows {number(finding['reference'], 2)}. {said}"
     )
-    return [Claim("The engine withstands its audit", _verdict(finding), text, "audit")]
+    if other := unaudited(finding):
+        verdict = INCONCLUSIVE if verdict == PASS else verdict
+        text += f" It was audited in another version or with other settings: this release is not shown to have the same {' and '.join(other)}."
+    return [Claim("The engine withstands its audit", verdict, text, "audit")]
 
 
 def _replication(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim:
@@ -264,7 +304,20 @@ def _attributes(guessed: list[dict[str, Any]], valid: bool, what: str) -> Claim:
         hardest = max(deciding, key=lambda secret: secret["finding"]["details"].get("needed_nonmembers") or math.inf)
         undecided = [secret["column"] for secret in guessed if _attack(secret["finding"], valid)[0] == verdict]
         text += f" Not decided: {', '.join(undecided)}.{_more(hardest['finding'], what)}"
-    return Claim(title, verdict, text + warning, section)
+    return Claim(title, verdict, text + _grounds(known) + warning, section)
+
+
+def _grounds(guessed: list[dict[str, Any]]) -> str:
+    """What passes of single columns rest on, beside their measurement."""
+    told = [(secret["column"], secret["finding"]["details"]) for secret in guessed if secret["finding"].get("verdict") == "pass"]
+    certain = [column for column, d in told if (d.get("by_guarantee") or {}).get("settled")]
+    harmless = [column for column, d in told if d.get("harmless") and column not in certain]
+    text = ""
+    if certain:
+        text += f" By the guarantee, and the engine withstood its audit (the measurement is its check): {', '.join(certain)}."
+    if harmless:
+        text += f" Not even the training rows themselves would tell more than is tolerated: {', '.join(harmless)}."
+    return text
 
 
 def _residual(title: str, section: str, text: str, finding: dict[str, Any], valid: bool, what: str) -> Claim:

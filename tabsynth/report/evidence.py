@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tabsynth.report.claims import available
+from tabsynth.report.claims import available, unaudited
 from tabsynth.report.guarantee import is_private
 from tabsynth.report.page import is_number, number
 
@@ -68,6 +68,8 @@ def evidence(findings: dict[str, dict], card: dict[str, Any] | None, unit: dict[
 
     tables, unseen = detail("attacks.regenerations", "tables"), detail("attacks.membership", "n_nonmembers")
     private, bugs = is_private(card), detail("audit.engine", "mutations")
+    recounted = there("guarantee.card") and findings["guarantee.card"].get("verdict") == "pass"
+    audited = there("audit.engine") and not unaudited(findings["audit.engine"])
     return [
         Support(
             "It does not copy people",
@@ -102,8 +104,8 @@ def evidence(findings: dict[str, dict], card: dict[str, Any] | None, unit: dict[
         Support(
             "It is differentially private with the epsilon named",
             [
-                Piece("a ledger whose charges add up to it", private),
-                Piece("an audit of the engine on neighbouring tables", there("audit.engine")),
+                Piece("a ledger whose charges add up to it, on a card that lists this table", private and recounted),
+                Piece("an audit of the engine on neighbouring tables, in the same version and settings", audited),
                 Piece("proof that the audit notices known bugs", bugs > 0 and detail("audit.engine", "noticed") == bugs),
             ],
             "attacks that found nothing",

@@ -49,6 +49,13 @@ def is_private(card: dict[str, Any] | None) -> bool:
     return given.get("private") is True and is_number(given.get("epsilon")) and within
 
 
+def relied_on(card: dict[str, Any] | None, findings: dict[str, dict]) -> dict[str, Any] | None:
+    """The card, without its guarantee where the finding ``guarantee.card`` says that this does not follow from its own charges."""
+    if card is None or (findings.get("guarantee.card") or {}).get("verdict") != "fail":
+        return card
+    return card | {"guarantee": (card.get("guarantee") or {}) | {"private": False}}
+
+
 def purchases(card: dict[str, Any] | None) -> list[dict[str, Any]]:
     """The ledger's charges in order, those with the same note as one: note, steps, rho, delta, gaussians, event."""
     rows: dict[str, dict[str, Any]] = {}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+from tabsynth.published import json_bytes
 from tabsynth.report import attacks, fairness, figures
 from tabsynth.report.claims import available, by_check, claims, counted, why_missing
 from tabsynth.report.evidence import evidence
-from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, unit_of, unit_words
+from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, relied_on, unit_of, unit_words
 from tabsynth.report.odds import odds
 from tabsynth.report.page import check_format, is_number, percent, render
 from tabsynth.report.threats import threats
 from tabsynth.report.thresholds import context, thresholds
 
-_SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema", "audit.engine",
+_SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema", "audit.engine", "guarantee.card",
           *attacks.SHOWN, *fairness.SHOWN)  # fmt: skip
 _HEATMAP_COLUMNS = 60
 
@@ -32,7 +34,8 @@ def report(data: dict[str, Any]) -> str:
         If `data` is not a report of version 1.
     """
     check_format(data, "tabsynth.report")
-    findings, card, what = by_check(data), data.get("card"), counted(data)
+    findings, what = by_check(data), counted(data)
+    card = relied_on(data.get("card"), findings)
     membership, secrets = attacks.membership(findings, card), attacks.secrets(findings)
     utility = [f for check, f in findings.items() if check.startswith("utility.")]
     own = [*membership["attacks"], *membership["special"], *(secret["finding"] for secret in secrets), *utility]
@@ -44,7 +47,9 @@ def report(data: dict[str, Any]) -> str:
         card=card,
         private=is_private(card),
         unit=unit_words(unit_of(data)),
-        claims=claims(findings, card, what, data.get("policy")),
+        claims=claims(findings, data.get("card"), what, data.get("policy")),
+        written=_written(data),
+        recounted=findings.get("guarantee.card"),
         thresholds=thresholds(data.get("policy")),
         context=context(data.get("policy")),
         evidence=evidence(findings, card, (data.get("schema") or {}).get("unit") or {}),
@@ -72,6 +77,14 @@ def report(data: dict[str, Any]) -> str:
         by_column=_by_column,
         audit=findings.get("audit.engine"),
     )
+
+
+def _written(data: dict[str, Any]) -> str | None:
+    """SHA-256 of the JSON file of this report, so that neither changes without the other; None for what no file can hold."""
+    try:
+        return hashlib.sha256(json_bytes(data)).hexdigest()
+    except ValueError:
+        return None
 
 
 def _by_column(finding: dict[str, Any]) -> list[tuple[str | None, list[dict]]]:

@@ -14,6 +14,7 @@ from tabsynth.schema import Schema
 from tabsynth.validate import attacks, expectations, fairness, fidelity, settle, small_cells, utility
 from tabsynth.validate.audit import measured
 from tabsynth.validate.check import Check, Evidence, Finding
+from tabsynth.validate.stated import stated
 
 CHECKS: dict[str, Check] = {
     "marginal distributions": fidelity.tvd,
@@ -52,7 +53,7 @@ def evaluate(
     seed : int
         Of every random choice; the same seed gives the same findings.
     card : dict, optional
-        The release's card, which tells attackers what was measured, and whose engine's audit is quoted.
+        The release's card, which tells attackers what was measured, whose charges are counted again, and whose engine's audit is quoted.
     policy : Policy, optional
         Thresholds of the verdicts; the default policy without.
     further : sequence of DataFrame
@@ -78,7 +79,8 @@ def evaluate(
     target = schema.to_predict(target)
     cliques = attacks.focal.cliques_of(card, schema)
     policy = policy or Policy.load("default")
-    guarantee = settle.relied_on(card)
+    about = [*stated(card, synthetic, schema), *measured.audited(card)]
+    guarantee = settle.relied_on(card) if all(f.verdict == "pass" for f in about) else None
     evidence = Evidence(
         schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further, guarantee=guarantee
     )
@@ -88,7 +90,7 @@ def evaluate(
         findings += check(evidence)
     progress("done", 1.0)
     shown = small_cells.suppressed(findings, evidence, int(policy["small_cell"]))
-    return [finding.plain() for finding in (*shown, *measured.audited(card))]
+    return [finding.plain() for finding in (*shown, *about)]
 
 
 __all__ = ["CHECKS", "Evidence", "Finding", "evaluate"]

@@ -14,7 +14,7 @@ import pandas as pd
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
 from tabsynth.tradeoff import Tradeoff
-from tabsynth.validate.attacks import ATTACKS, PROFILED, SCALINGS, linkability, membership, replication
+from tabsynth.validate.attacks import ATTACKS, PROFILED, SCALINGS, attribute, linkability, membership, replication, singling_out
 from tabsynth.validate.audit import measured
 from tabsynth.validate.features import unit_codes
 
@@ -101,6 +101,15 @@ def _membership(setting: Setting) -> Outlook:
     )
 
 
+def _attribute(setting: Setting) -> Outlook:
+    columns, rows, tolerated = len(setting.schema.modelled), setting.schema.unit.max_rows, setting.policy["attribute"]
+    return Outlook(*attribute.outlook(setting.train, setting.holdout, columns, rows, tolerated, setting.guarantee))
+
+
+def _singling_out(setting: Setting) -> Outlook:
+    return Outlook(*singling_out.outlook(setting.train, setting.holdout, setting.policy["residual_risk"]))
+
+
 def _copies(setting: Setting) -> Outlook:
     return Outlook(*replication.outlook(setting.train, setting.holdout, setting.policy["copies"], setting.guarantee))
 
@@ -109,5 +118,11 @@ def _linkage(setting: Setting) -> Outlook:
     return Outlook(*linkability.outlook(setting.train, setting.holdout, setting.policy["residual_risk"], setting.guarantee))
 
 
-CLAIMS: dict[str, Callable[[Setting], Outlook]] = {"copies": _copies, "membership": _membership, "linkage": _linkage}
+CLAIMS: dict[str, Callable[[Setting], Outlook]] = {
+    "copies": _copies,
+    "membership": _membership,
+    "attribute inference": _attribute,
+    "singling out": _singling_out,
+    "linkage": _linkage,
+}
 """The claims on attacks; one more is a line here."""

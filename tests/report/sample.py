@@ -104,7 +104,7 @@ def report() -> dict[str, Any]:
         "format": "tabsynth.report", "version": 1, "private": False, "created": "2026-03-04T12:41:59Z", "tabsynth": "0.1.0",
         "schema": schema(), "target": "income", "tables": {name: {"rows": n} for name, n in rows.items()}, "seed": 0, "card": card(),
         "policy": Policy.load("default").to_dict(),
-        "findings": [_without_small_cells(f) for f in (*_fidelity(rng), *_utility(rng), *_fairness(), *attacks(rng), _expectations())],
+        "findings": [_without_small_cells(f) for f in (*_fidelity(rng), *_utility(rng), *_fairness(), *attacks(rng), _expectations(), recounted())],
         "environment": {"python": "3.11.7", "platform": "Linux-6.1-x86_64", "packages": {"numpy": "2.4.0", "scikit-learn": "1.9.0"}},
         "seconds": 87.4,
     }  # fmt: skip
@@ -272,6 +272,16 @@ def _gap(groups: list[dict[str, Any]]) -> dict[str, Any]:
         "difference_interval": [difference - 0.03, difference + 0.03],
         "change": "wider" if difference > 0.03 else "narrower" if difference < -0.03 else "unclear",
     }  # fmt: skip
+
+
+def recounted(verdict: str = "pass", **details: Any) -> dict[str, Any]:
+    """The finding on what the card states, of a card that adds up and lists the table."""
+    seen = "epsilon 3.2 at delta 1e-06, claimed 0.1" if verdict == "fail" else "epsilon 1 at delta 1e-06, claimed 1"
+    checks = [{"check": "the claimed epsilon follows from the charges", "holds": verdict != "fail", "seen": seen}]
+    told = {"checks": checks, "lists_a_table": True, "belongs": verdict == "pass"} | details
+    return finding(
+        "guarantee.card", "Statements of the card that do not follow", float(verdict == "fail"), verdict=verdict, details=told
+    )
 
 
 def _expectations() -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
+from tabsynth.models import usual_settings
+from tabsynth.report import report
+from tabsynth.report.beside import compared
 from tabsynth.report.claims import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, claims
 from tabsynth.report.guarantee import ceilings, charge_shares, highest_tpr, is_private
 from tabsynth.report.threats import threats
@@ -218,7 +222,8 @@ def test_the_audit_of_the_engine_is_a_claim_where_there_is_one(alarms, verdict, 
     assert "The engine withstands its audit" not in [claim.title for claim in claims({}, None, "rows")]
     known = {**measured.results(), "engines": [each | {"alarms": alarms} for each in measured.results()["engines"]]}
     monkeypatch.setattr(measured, "results", lambda: known)
-    (finding,) = measured.audited({"model": {"name": "aim"}})
+    card = {"tabsynth": known["tabsynth"], "model": {"name": "aim", "settings": usual_settings("aim", "sex")}}
+    (finding,) = measured.audited(card)
     found = {claim.title: claim for claim in claims({"audit.engine": dataclasses.asdict(finding)}, None, "rows")}
     assert found["The engine withstands its audit"].verdict == verdict
     assert said in found["The engine withstands its audit"].sentence
@@ -247,7 +252,7 @@ def test_a_claim_says_which_leaks_its_test_would_see():
     said = {
         (True, True): "In the synthetic table\u2019s place, this test fails for training rows and for 5 % copies.",
         (True, False): "In the synthetic table\u2019s place, this test fails for training rows, but not for 5 % copies.",
-        (False, False): "Had the training rows themselves been released, this test would not have failed.",
+        (False, False): "Had the training rows themselves been released, this test would not have failed: there are too few",
     }
     for (whole, copies), sentence in said.items():
         change = headline(power={"training rows": whole, "5 % copies": copies})
@@ -261,3 +266,78 @@ def test_a_failure_names_the_attack_and_the_rate():
     assert (
         "Above the tolerance: nndr.raw, which identifies at least 25.0\u00a0% while wrongly naming 10\u00a0%." in claim.sentence
     )
+
+
+OTHERS = {
+    "another version": lambda c: c.update(tabsynth="9.9"),
+    "no version": lambda c: c.pop("tabsynth"),
+    "another setting": lambda c: c["model"]["settings"].update(steps=1),
+    "a setting less": lambda c: c["model"]["settings"].pop("steps"),
+    "no settings": lambda c: c["model"].pop("settings"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_the_audit_counts_for_the_version_and_settings_that_were_audited_alone(what):
+    card = {"tabsynth": measured.results()["tabsynth"], "model": {"name": "aim", "settings": usual_settings("aim", None)}}
+    assert measured.audited(card)[0].verdict == "pass"
+    OTHERS[what](card)
+    (finding,) = measured.audited(card)
+    assert finding.verdict == "inconclusive"
+    (claim,) = [c for c in claims({"audit.engine": dataclasses.asdict(finding)}, None, "rows") if c.section == "audit"]
+    assert claim.verdict == "INCONCLUSIVE"
+    same = "version" if "version" in what else "settings"
+    assert f"in another version or with other settings: this release is not shown to have the same {same}." in claim.sentence
+
+
+def test_an_audit_of_an_older_report_does_not_say_what_it_was_about_and_does_not_count():
+    card = {"tabsynth": measured.results()["tabsynth"], "model": {"name": "aim", "settings": usual_settings("aim", None)}}
+    finding = dataclasses.asdict(measured.audited(card)[0])
+    del finding["details"]["same_version"], finding["details"]["same_settings"]
+    (claim,) = [c for c in claims({"audit.engine": finding}, None, "rows") if c.section == "audit"]
+    assert claim.verdict == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(
+    ("finding", "verdict", "says"),
+    [
+        (sample.recounted(), "PASS", "the charges on the release card add up to it, and the card lists this table"),
+        (
+            sample.recounted("fail"),
+            "FAIL",
+            "does not follow from its own charges: epsilon 3.2 at delta 1e-06, claimed 0.1. Do not rely",
+        ),
+        (sample.recounted("inconclusive"), "INCONCLUSIVE", "is not shown to belong to this table: it lists another table"),
+        (sample.recounted("inconclusive", lists_a_table=False), "INCONCLUSIVE", "it lists no table"),
+        (sample.recounted() | {"value": None}, "INCONCLUSIVE", "is not shown to belong to this table"),
+        (None, "INCONCLUSIVE", "the evaluation did not look"),
+    ],
+)
+def test_the_guarantee_passes_only_if_its_charges_and_its_table_bear_it_out(finding, verdict, says):
+    found = {} if finding is None else {"guarantee.card": finding}
+    claim = claims(found, sample.card(), "rows")[0]
+    assert (claim.title, claim.verdict) == ("Formal guarantee", verdict)
+    assert says in claim.sentence
+
+
+def test_a_guarantee_that_does_not_follow_from_its_charges_is_shown_nowhere():
+    data = sample.report()
+    forged = data | {"findings": [sample.recounted("fail"), *data["findings"][:-1]]}
+    kept, page = report(data), report(forged)
+    assert "The most that anyone can achieve against this guarantee" in kept
+    assert "The most that anyone can achieve against this guarantee" not in page
+    assert "There is no privacy guarantee." in page
+    assert compared("A", "a", forged).entry.epsilon == math.inf
+    assert compared("A", "a", data).entry.epsilon == 1.0
+
+
+def test_a_policy_s_epsilon_counts_though_the_card_is_not_shown_to_belong_to_the_table():
+    policy = {"thresholds": {"epsilon": {"value": 0.5}}}
+    assert claims({"guarantee.card": sample.recounted("inconclusive")}, sample.card(), "rows", policy)[0].verdict == "FAIL"
+
+
+def test_a_report_of_an_older_version_is_drawn_without_the_finding():
+    data = sample.report()
+    older = data | {"findings": [f for f in data["findings"] if f["check"] != "guarantee.card"]}
+    assert "was not looked at" in report(older)
+    assert "counted again from its own charges" in report(data)

@@ -206,8 +206,8 @@ def html() -> str:
 
 def test_it_opens_with_the_warning_and_then_the_answer(html):
     page = Page(html)
-    assert page.text[0] == "NOT PRIVATE. This comparison must not leave the building."
-    assert re.search(r"<title>NOT PRIVATE", html)
+    assert page.text[0] == "CONFIDENTIAL. This comparison must not leave the building."
+    assert re.search(r"<title>CONFIDENTIAL", html)
     assert [attrs["id"] for attrs in page.all("section")] == SECTIONS
     said = words(html)
     first = said.index("A (eps-0.3), B (eps-1), C (eps-10), D (release-of-march) and E (sdv) passed every claim made for them.")
@@ -430,8 +430,8 @@ def folders(tmp_path: Path) -> list[Path]:
     """Three releases: two folders of the same name, and a report with a name of its own."""
     out = [tmp_path / "a" / "out", tmp_path / "b" / "out"]
     for folder, epsilon in zip(out, (0.3, 3.0), strict=True):
-        folder.mkdir(parents=True)
-        write_json(folder / "report.internal.json", small(epsilon))
+        (folder / "confidential").mkdir(parents=True)
+        write_json(folder / "confidential/report.internal.json", small(epsilon))
     (tmp_path / "third.json").write_text(json.dumps(small(9.0)))
     return [*out, tmp_path / "third.json"]
 
@@ -439,7 +439,7 @@ def folders(tmp_path: Path) -> list[Path]:
 def test_the_command_draws_what_the_function_returns(run, folders, tmp_path):
     code, out, err = run("--compare", *folders, "--out", tmp_path / "compare.html")
     assert (code, err) == (0, "")
-    assert out == f"Comparison (internal, not private): {tmp_path}/compare.html\n"
+    assert out == f"Comparison (CONFIDENTIAL, must not leave): {tmp_path}/compare.html\n"
     documents = [small(0.3), small(3.0), small(9.0)]
     assert (tmp_path / "compare.html").read_text(encoding="utf-8") == compare(
         documents, ["a/out", "b/out", f"{tmp_path.name}/third"]
@@ -469,11 +469,14 @@ def test_names_are_as_short_as_they_can_be_and_the_folder_gets_the_usual_name(ru
         (["--compare"], "0 given to compare; give from 2 to 12"),
         (["--compare", "a/out"], "1 given to compare; give from 2 to 12"),
         (
-            ["--compare", "a/out", "a/out/report.internal.json"],
-            "a/out/report.internal.json and a/out/report.internal.json are the same report",
+            ["--compare", "a/out", "a/out/confidential/report.internal.json"],
+            "a/out/confidential/report.internal.json and a/out/confidential/report.internal.json are the same report",
         ),
         (["--compare", "a/out", "b"], "there is no file"),
-        (["--compare", "a/out", "card.json"], "has the format 'tabsynth.card'; give the folder of a release, or its report"),
+        (
+            ["--compare", "a/out", "card.json"],
+            "has the format 'tabsynth.card'; give the output folder of a release, or its report",
+        ),
         (["--compare", "a/out", "broken.json"], "broken.json cannot be read as JSON"),
         (
             ["--compare", "a/out", "wrong.json"],
@@ -496,3 +499,11 @@ def test_what_the_command_refuses(run, folders, tmp_path, monkeypatch, arguments
     assert len(err.strip().splitlines()) == 1
     assert "secret" not in err
     assert not Path("new.html").exists()
+
+
+def test_choosing_by_the_page_is_said_not_to_be_covered():
+    for documents in (samples.several(), samples.many(3)):
+        together = " ".join(section(compare(documents, [str(i) for i in range(len(documents))]), "together").split())
+        assert "Choosing among these releases by this page is not covered." in together
+        assert "All of them together count" in together
+        assert "own guarantee counts" not in together

@@ -57,8 +57,8 @@ def html(request: pytest.FixtureRequest, pages: dict[str, Path]) -> str:
 def test_the_report_opens_with_the_warning_and_then_the_verdict():
     text = report(sample.report())
     page = Page(text)
-    assert page.text[0] == "NOT PRIVATE. This report must not leave the building."
-    assert re.search(r"<title>NOT PRIVATE", text)
+    assert page.text[0] == "CONFIDENTIAL. This report must not leave the building."
+    assert re.search(r"<title>CONFIDENTIAL", text)
     assert [attrs["id"] for attrs in page.all("section")] == SECTIONS
     badges = re.findall(r'class="badge">([A-Z ]+)<', text)
     assert badges == ["PASS"] * 7 + ["FAIL"]
@@ -72,7 +72,7 @@ def test_a_finding_nobody_planned_for_is_shown():
 
 def test_the_card_has_every_section_and_says_what_it_is():
     page = Page(card(sample.card()))
-    assert page.text[0] == "Synthetic data card."
+    assert page.text[0] == "Synthetic data card, which may leave."
     assert [attrs["id"] for attrs in page.all("section")] == CARD_SECTIONS
     assert "tabsynth verify DIR" in page.text
     for name, digest in sample.card()["files"].items():

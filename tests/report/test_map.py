@@ -20,8 +20,8 @@ UNSEEN = "2\u202f000 unseen people to compare with"
 UNUSUAL = "attacks looked at among unusual people and in subgroups"
 SINGLE = "a formal guarantee, or attacks built for single people"
 GUESSES = "guesses compared with those for unseen people"
-LEDGER = "a ledger whose charges add up to it"
-AUDIT = "an audit of the engine on neighbouring tables"
+LEDGER = "a ledger whose charges add up to it, on a card that lists this table"
+AUDIT = "an audit of the engine on neighbouring tables, in the same version and settings"
 BUGS = "proof that the audit notices known bugs"
 GATHERS = "a unit of privacy that gathers a person's rows, with a bound on them"
 BY_UNIT = "split, and attacks, by that unit"
@@ -39,7 +39,15 @@ EVERY = {piece for pieces in CLAIMS.values() for piece in pieces}
 def complete() -> dict[str, dict]:
     """Findings that show all there is to show."""
     found = {f["check"]: f for f in sample.report()["findings"]}
-    audit = {"engine": "mst", "epsilon": 8.0, "alarms": [], "mutations": 37, "noticed": 37}
+    audit = {
+        "engine": "mst",
+        "epsilon": 8.0,
+        "alarms": [],
+        "mutations": 37,
+        "noticed": 37,
+        "same_version": True,
+        "same_settings": True,
+    }
     more = {
         "attacks.focal": {"tpr": []}, "attacks.shadow": {"tpr": []}, "attacks.worst.targeted": {"targets": []}, "audit.engine": audit,
     }  # fmt: skip
@@ -81,6 +89,7 @@ def test_where_nothing_was_tried_everything_is_missing():
         (("attacks.attribute.age",), set()),
         (("attacks.attribute.",), {GUESSES}),
         (("audit.engine",), {AUDIT, BUGS}),
+        (("guarantee.card",), {LEDGER}),
         (("attacks.controls", "attacks.ensemble", "attacks.singling_out", "attacks.linkability", "fidelity."), set()),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, tuple) else None,
@@ -125,6 +134,8 @@ def test_a_row_is_no_person():
         ("attacks.membership", {"n_nonmembers": 1000}, set()),
         ("audit.engine", {"mutations": 37, "noticed": 36}, {BUGS}),
         ("audit.engine", {"mutations": 0, "noticed": 0}, {BUGS}),
+        ("audit.engine", {"same_version": False}, {AUDIT}),
+        ("audit.engine", {"same_settings": False}, {AUDIT}),
     ],
 )
 def test_too_little_of_it_is_missing(check, details, gone):

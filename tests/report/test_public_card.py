@@ -54,7 +54,7 @@ def folders(request, files, tmp_path_factory) -> Callable[[str], Path]:
 
     def folder(name: str) -> Path:
         if name == "command line":
-            return request.getfixturevalue("released")[0]
+            return request.getfixturevalue("released")[0] / "release"
         if name not in known:
             known[name] = tmp_path_factory.mktemp("card") / name
             made(toy_rows(300), schema, known[name], name)
@@ -199,7 +199,7 @@ def attacked(toy_schema) -> dict[str, Any]:
 
 
 def test_the_internal_report_holds_no_score_of_a_record(released):
-    assert records.per_record(contents(released[0], "report.internal.json")) == []
+    assert records.per_record(contents(released[0], "confidential/report.internal.json")) == []
 
 
 def test_the_attack_s_json_holds_no_score_of_a_record(attacked):
@@ -213,7 +213,12 @@ def test_made_up_reports_hold_no_score_of_a_record(name):
 
 def test_nobody_s_identifier_is_told(released, files, attacked):
     identifiers = [f"p{i}" for i in range(1500)]
-    for name in ("report.internal.json", "report.internal.html", "card.json", "card.html"):
+    for name in (
+        "confidential/report.internal.json",
+        "confidential/report.internal.html",
+        "release/card.json",
+        "release/card.html",
+    ):
         assert records.told((released[0] / name).read_text(encoding="utf-8"), identifiers) == set(), name
     everybody = [f"{letter}{i}" for letter in "pq" for i in range(200)]
     assert records.told(json.dumps(attacked), everybody) == set()

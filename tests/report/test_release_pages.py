@@ -6,7 +6,7 @@ import pytest
 
 from .test_formats import errors
 
-PAGES = ["report.internal.html", "card.html"]
+PAGES = ["confidential/report.internal.html", "release/card.html"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -25,13 +25,14 @@ def test_every_section_is_there(browser, released):
     for page, sections in zip(PAGES, (SECTIONS, CARD_SECTIONS), strict=True):
         browser.open(released[0] / page)
         assert browser.evaluate("[...document.querySelectorAll('section')].map(s => s.id)") == sections
-    browser.open(released[0] / "report.internal.html")
-    assert browser.evaluate("document.body.innerText").startswith("NOT PRIVATE")
+    browser.open(released[0] / "confidential/report.internal.html")
+    assert browser.evaluate("document.body.innerText").startswith("CONFIDENTIAL")
     assert browser.evaluate("document.querySelectorAll('svg').length") >= 10
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [("report", "report.internal.json"), ("card", "card.json"), ("card", "model/card.json")]
+    ("name", "file"),
+    [("report", "confidential/report.internal.json"), ("card", "release/card.json"), ("card", "release/model/card.json")],
 )
 def test_its_json_conforms_to_the_published_schema(released, name, file):
     assert errors(name, json.loads((released[0] / file).read_text())) == []

@@ -28,23 +28,39 @@ def written(tmp_path: Path) -> Path:
     """The files of the sample, written as a release writes them."""
     folder = tmp_path / "release"
     folder.mkdir()
+    (folder / "release").mkdir()
     write_report(folder, sample.report())
-    write_json(folder / "card.json", sample.card())
-    (folder / "card.html").write_text(card(sample.card()), encoding="utf-8")
+    write_json(folder / "release/card.json", sample.card())
+    (folder / "release/card.html").write_text(card(sample.card()), encoding="utf-8")
     return folder
 
 
-PAIRS = [("report.internal.json", "report.internal.html"), ("card.json", "card.html")]
+REPORT, CARD = "confidential/report.internal.json", "release/card.json"
+PAIRS = [(REPORT, "confidential/report.internal.html"), (CARD, "release/card.html")]
 
 
 @pytest.mark.parametrize(("source", "page"), PAIRS)
 def test_a_release_is_redrawn_byte_for_byte(released, run, tmp_path, source, page):
     code, out, err = run("--from", released[0] / source, "--out", tmp_path / "new" / "place")
     assert (code, err) == (0, "")
-    assert out.strip().endswith(f"{tmp_path}/new/place/{page}")
-    assert ("not private" in out) == (source != "card.json")
-    assert [p.name for p in (tmp_path / "new/place").iterdir()] == [page]
-    assert (tmp_path / "new/place" / page).read_bytes() == (released[0] / page).read_bytes()
+    name = Path(page).name
+    which = "Public card (may leave)" if source == CARD else "Report (CONFIDENTIAL, must not leave)"
+    assert out == f"{which}: {tmp_path}/new/place/{name}\n"
+    assert [p.name for p in (tmp_path / "new/place").iterdir()] == [name]
+    assert (tmp_path / "new/place" / name).read_bytes() == (released[0] / page).read_bytes()
+
+
+@pytest.mark.parametrize(("folder", "page"), [(".", PAIRS[0][1]), ("release", PAIRS[1][1])])
+def test_a_release_gives_its_report_and_what_may_leave_of_it_the_card(released, run, tmp_path, folder, page):
+    assert run("--from", released[0] / folder, "--out", tmp_path / "page.html", "--quiet")[0] == 0
+    assert (tmp_path / "page.html").read_bytes() == (released[0] / page).read_bytes()
+
+
+def test_no_confidential_page_is_written_beside_what_may_leave(written, run):
+    says = "is confidential and"
+    _refused(run("--from", written, "--out", written / "release/new.html"), says, written / "release/new.html")
+    _refused(run("--from", written, "--out", written / "release"), says, written / "release/report.internal.html")
+    assert run("--from", written / CARD, "--out", written / "release/new.html", "--quiet")[0] == 0
 
 
 @pytest.mark.parametrize(("source", "page"), PAIRS)
@@ -58,7 +74,7 @@ def test_into_a_file_of_any_name(written, run, tmp_path, source, page):
 
 def test_into_a_folder_that_exists_and_quietly(written, run, tmp_path):
     (tmp_path / "there.html").mkdir()
-    assert run("--from", written / "card.json", "--out", tmp_path / "there.html", "--quiet") == (0, "", "")
+    assert run("--from", written / CARD, "--out", tmp_path / "there.html", "--quiet") == (0, "", "")
     assert [p.name for p in (tmp_path / "there.html").iterdir()] == ["card.html"]
 
 
@@ -73,15 +89,15 @@ def test_into_a_folder_that_exists_and_quietly(written, run, tmp_path):
 )
 def test_every_kind_of_report(run, tmp_path, draw):
     write_report(tmp_path, draw())
-    assert run("--from", tmp_path / "report.internal.json", "--out", tmp_path / "again.html")[0] == 0
-    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "report.internal.html").read_bytes()
+    assert run("--from", tmp_path / REPORT, "--out", tmp_path / "again.html")[0] == 0
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / PAIRS[0][1]).read_bytes()
 
 
 REPORTS: dict[str, tuple[Callable[[dict], object], str]] = {
     "other version": (lambda d: d.update(version=2), "has version 2; this tabsynth reads version 1"),
     "other format": (
         lambda d: d.update(format="tabsynth.attack"),
-        "has the format 'tabsynth.attack'; give the report.internal.json",
+        "has the format 'tabsynth.attack'; give a release, or its report.internal.json",
     ),
     "no format": (lambda d: d.pop("format"), "has the format None"),
     "a format that is no text": (lambda d: d.update(format={"a": 1}), "has the format {'a': 1}"),
@@ -97,15 +113,13 @@ REPORTS: dict[str, tuple[Callable[[dict], object], str]] = {
 def test_a_document_that_does_not_conform_is_named(written, run, tmp_path, what):
     document = copy.deepcopy(sample.report())
     REPORTS[what][0](document)
-    (written / "report.internal.json").write_text(json.dumps(document))
-    _refused(run("--from", written / "report.internal.json", "--out", tmp_path / "new"), REPORTS[what][1], tmp_path / "new")
+    (written / REPORT).write_text(json.dumps(document))
+    _refused(run("--from", written / REPORT, "--out", tmp_path / "new"), REPORTS[what][1], tmp_path / "new")
 
 
 def test_a_card_that_does_not_conform_is_named(written, run, tmp_path):
-    (written / "card.json").write_text(json.dumps(sample.card() | {"guarantee": sample.card()["guarantee"] | {"private": False}}))
-    _refused(
-        run("--from", written / "card.json", "--out", tmp_path / "new"), "$.guarantee.epsilon: breaks the rule", tmp_path / "new"
-    )
+    (written / CARD).write_text(json.dumps(sample.card() | {"guarantee": sample.card()["guarantee"] | {"private": False}}))
+    _refused(run("--from", written / CARD, "--out", tmp_path / "new"), "$.guarantee.epsilon: breaks the rule", tmp_path / "new")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\x80\x04", b"{" * 5, b"[" * 100_000, b'{"format": "tabsynth.card"'])
@@ -124,58 +138,58 @@ def test_json_of_something_else_is_refused(run, tmp_path, content):
     ("source", "out", "says"),
     [
         ("gone.json", "new", "there is no file"),
-        (".", "new", "there is no file"),
-        ("card.json", "card.html", "card.html already exists; name a new file or another folder"),
-        ("card.json", ".", "card.html already exists"),
-        ("report.internal.json", "report.internal.html", "already exists"),
-        ("card.json", "card.json", "lies in a file"),
-        ("card.json", "/sys/x.html", "no permission to read or write"),
+        ("gone", "new", "there is no file"),
+        (CARD, "release/card.html", "card.html already exists; name a new file or another folder"),
+        (CARD, "release", "card.html already exists"),
+        (REPORT, "confidential/report.internal.html", "already exists"),
+        (CARD, CARD, "lies in a file"),
+        (CARD, "/sys/x.html", "no permission to read or write"),
     ],
 )
 def test_bad_places_are_refused_and_nothing_is_replaced(written, run, source, out, says):
-    before = {p: p.read_bytes() for p in written.iterdir()}
+    before = {p: p.read_bytes() for p in written.rglob("*") if p.is_file()}
     _refused(run("--from", written / source, "--out", written / out), says, written / "new")
-    assert {p: p.read_bytes() for p in written.iterdir()} == before
+    assert {p: p.read_bytes() for p in written.rglob("*") if p.is_file()} == before
 
 
 @pytest.mark.parametrize("name", ["page.docx", "page.json", "card.htm", "page.HTM", "report.md", "page.png"])
 def test_a_file_of_another_kind_is_not_taken_for_a_folder(written, run, tmp_path, name):
     says = f"--out is {name}; give a new .html or .pdf file, or a folder."
-    _refused(run("--from", written / "card.json", "--out", tmp_path / name), says, tmp_path / name)
+    _refused(run("--from", written / CARD, "--out", tmp_path / name), says, tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["eps0.3", "release.2026-03", "plain", ".hidden"])
 def test_a_folder_may_have_a_point_in_its_name(written, run, tmp_path, name):
-    assert run("--from", written / "card.json", "--out", tmp_path / name)[0] == 0
+    assert run("--from", written / CARD, "--out", tmp_path / name)[0] == 0
     assert [p.name for p in (tmp_path / name).iterdir()] == ["card.html"]
 
 
 def test_a_folder_that_is_there_may_have_any_name(written, run, tmp_path):
     (tmp_path / "my.docx").mkdir()
-    assert run("--from", written / "card.json", "--out", tmp_path / "my.docx")[0] == 0
+    assert run("--from", written / CARD, "--out", tmp_path / "my.docx")[0] == 0
     assert [p.name for p in (tmp_path / "my.docx").iterdir()] == ["card.html"]
 
 
 @pytest.mark.skipif(chromium.find() is None, reason="printing needs a Chromium")
 @pytest.mark.parametrize("name", ["card.pdf", "CARD.PDF"])
 def test_a_name_that_ends_in_pdf_is_printed(written, run, tmp_path, name):
-    code, out, err = run("--from", written / "card.json", "--out", tmp_path / name)
+    code, out, err = run("--from", written / CARD, "--out", tmp_path / name)
     assert (code, err) == (0, "")
-    assert out == f"Public card: {tmp_path / name}\n"
+    assert out == f"Public card (may leave): {tmp_path / name}\n"
     assert (tmp_path / name).read_bytes().startswith(b"%PDF")
-    code, _, err = run("--from", written / "card.json", "--out", tmp_path / name)
+    code, _, err = run("--from", written / CARD, "--out", tmp_path / name)
     assert code == 2
     assert "already exists; name a new file" in err
 
 
 def test_without_a_browser_a_pdf_is_refused_and_nothing_is_written(written, run, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    _refused(run("--from", written / "card.json", "--out", tmp_path / "new.pdf"), "a PDF needs a Chromium", tmp_path / "new.pdf")
+    _refused(run("--from", written / CARD, "--out", tmp_path / "new.pdf"), "a PDF needs a Chromium", tmp_path / "new.pdf")
 
 
 def test_text_that_no_file_can_hold_is_replaced(written, run, tmp_path):
-    (written / "card.json").write_text(json.dumps(sample.card() | {"noise": "\ud800"}))
-    assert run("--from", written / "card.json", "--out", tmp_path / "new.html")[0] == 0
+    (written / CARD).write_text(json.dumps(sample.card() | {"noise": "\ud800"}))
+    assert run("--from", written / CARD, "--out", tmp_path / "new.html")[0] == 0
     assert (tmp_path / "new.html").read_text(encoding="utf-8")
 
 

@@ -65,5 +65,6 @@ def test_demo_makes_two_releases_that_verify(tmp_path):
     done = run("demo", "--out", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
     for name in ("patients", "transactions"):
-        assert f"{tmp_path}/demo/{name}/report.internal.html" in done.stdout
+        assert f"{tmp_path}/demo/{name}/confidential/report.internal.html" in done.stdout
+        assert f"{name}: May leave: {tmp_path}/demo/{name}/release" in done.stdout
         assert run("verify", tmp_path / "demo" / name).returncode == 0

@@ -191,6 +191,21 @@ def test_five_percent_copies_are_seen_where_the_tolerance_forbids_them(schema, p
     assert (clean.verdict, leaky.verdict) == ("pass", "fail")
 
 
+@pytest.mark.parametrize(("rare", "sees"), [(0.02, False), (0.98, True)])
+def test_a_table_of_equal_rows_does_not_pass_by_measurement(rare, sees):
+    """Where nearly all rows have twins on both sides, the training rows as synthetic ones look like any others, to every sensor."""
+    schema = Schema("t", (Column("a", "integer", minimum=0, maximum=10**9, nullable=False),))
+
+    def table(rows, seed):
+        rng = np.random.default_rng(seed)
+        values = np.where(rng.random(rows) < rare, rng.integers(10, 10**9, rows), rng.integers(0, 10, rows))
+        return pd.DataFrame({"a": values}).astype("Int64")
+
+    found = _run(schema, table(900, 0), table(1600, 1), table(900, 2), only=("dcr", "ldr"))["attacks.membership"]
+    assert found.details["power"]["training rows"] == sees
+    assert found.verdict == ("pass" if sees else "inconclusive")
+
+
 def _guaranteed(schema, people, synthetic, guarantee, holdout=200, tolerated=0.5):
     policy = {"format": "tabsynth.policy", "version": 1, "name": "ours", "thresholds": {"membership_mu": {"value": tolerated}}}
     evidence = Evidence(

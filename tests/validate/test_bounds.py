@@ -157,3 +157,13 @@ def test_a_small_table_is_judged_at_ten_percent_and_a_large_one_at_one():
     sizes = [bounds.needed(0.5, fpr, 9) for fpr in bounds.RATES]
     assert [membership.judged_at(0.5, n, 9) for n in (10, sizes[1], sizes[0] - 1, sizes[0])] == [0.1, 0.1, 0.1, 0.01]
     assert membership.judged_at(0.01, 10**6, 9) == 0.1
+
+
+def test_a_family_on_the_tolerance_curve_fails_as_rarely_as_one_attack():
+    """100 tables with 31 independent attacks each: 2.5 % and 3 standard errors; looks that are not counted fail a fifth of them."""
+    failed = 0
+    for seed in range(100):
+        rng, member = np.random.default_rng(seed), np.repeat([True, False], 400)
+        scores = {str(k): rng.normal(size=800) + 0.5 * member for k in range(31)}
+        failed += membership.headline(scores, member, seed, 0.5).verdict == "fail"
+    assert failed <= 100 * (0.025 + 3 * np.sqrt(0.025 * 0.975 / 100))

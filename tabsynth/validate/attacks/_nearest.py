@@ -52,6 +52,36 @@ def within(queries: Encoded, table: Encoded, scaling: str, radius: float) -> np.
     return counts
 
 
+def nearest_without(
+    queries: Encoded, table: Encoded, scaling: str, owners: tuple[np.ndarray, np.ndarray], usable: np.ndarray
+) -> Neighbours:
+    """For each of some secrets, the row of `table` that is nearest to each query in all but the secret's own columns.
+
+    One pass for all secrets: the same as `nearest` with k = 1 on the other columns, in the time of one search.
+
+    Parameters
+    ----------
+    owners : (ndarray of int, ndarray of int)
+        The secret to which each numeric column and each label column belongs; -1 for a column of none.
+    usable : ndarray of bool, shape (secrets, rows)
+        Rows that are sought among; the others are never the nearest.
+
+    Returns
+    -------
+    Neighbours
+        With a column for each secret.
+    """
+    distances = np.full((len(queries), len(usable)), np.inf, np.float32)
+    index = np.full((len(queries), len(usable)), -1, np.int64)
+    forbidden = np.where(usable, np.float32(0), np.finfo(np.float32).max)
+
+    def scan(numbers, codes, rows_numbers, rows_codes, near, found):
+        _without(numbers, codes, rows_numbers, rows_codes, *owners, forbidden, near, found)
+
+    _in_parts(scan, queries, table, scaling, distances, index)
+    return Neighbours(distances.astype(float), index)
+
+
 def merged(parts: Sequence[Neighbours], starts: Sequence[int]) -> Neighbours:
     """The nearest rows of a table from those of its parts; `starts` is the first row of each part."""
     distances = np.hstack([p.distances for p in parts])
@@ -144,6 +174,63 @@ def _nearest(numbers, codes, table_numbers, table_codes, distances, index):
                         distances[i, at], index[i, at] = distances[i, at - 1], index[i, at - 1]
                         at -= 1
                     distances[i, at], index[i, at] = near[j], start + j
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _distances_without(numbers, codes, table_numbers, table_codes, number_owners, code_owners, start, size, parts, out):
+    """Distances of one query to a block of rows without each secret: sums of the others, so that equal rows are at distance 0."""
+    secrets = len(out)
+    parts[:] = 0  # row 0: columns of no secret; row s + 1: those of secret s
+    for c in range(len(numbers)):
+        value, column, part = numbers[c], table_numbers[c][start : start + size], parts[number_owners[c] + 1][:size]
+        for j in range(size):
+            part[j] += abs(value - column[j])
+    for c in range(len(codes)):
+        code, labels, part = codes[c], table_codes[c][start : start + size], parts[code_owners[c] + 1][:size]
+        for j in range(size):
+            part[j] += np.float32(2) * np.float32(labels[j] != code)
+    total = parts[0][:size]
+    for s in range(secrets):
+        own, part = out[s][:size], parts[s + 1][:size]
+        for j in range(size):
+            own[j] = total[j]
+            total[j] += part[j]
+    total[:] = 0
+    for s in range(secrets - 1, -1, -1):
+        own, part = out[s][:size], parts[s + 1][:size]
+        for j in range(size):
+            own[j] += total[j]
+            total[j] += part[j]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _least(values, forbidden):
+    """The smallest of some values, once those forbidden are out of reach."""
+    least = np.float32(np.inf)
+    for j in range(len(values)):
+        values[j] += forbidden[j]
+        least = min(least, values[j])
+    return least
+
+
+@numba.njit(cache=True, nogil=True)
+def _without(numbers, codes, table_numbers, table_codes, number_owners, code_owners, forbidden, distances, index):
+    rows, secrets = table_codes.shape[1], len(forbidden)
+    parts, near = np.empty((secrets + 1, _BLOCK), np.float32), np.empty((secrets, _BLOCK), np.float32)
+    for start in range(0, rows, _BLOCK):
+        size = min(_BLOCK, rows - start)
+        for i in range(len(numbers)):
+            _distances_without(
+                numbers[i], codes[i], table_numbers, table_codes, number_owners, code_owners, start, size, parts, near
+            )
+            for s in range(secrets):
+                least = _least(near[s][:size], forbidden[s][start : start + size])
+                if least < distances[i, s]:
+                    distances[i, s] = least
+                    at = 0
+                    while near[s][at] != least:
+                        at += 1
+                    index[i, s] = start + at
 
 
 @numba.njit(cache=True, nogil=True)
