@@ -160,6 +160,18 @@ def test_the_sentence_on_attributes_tells_the_column_that_decides():
     )
 
 
+def test_the_sentence_on_attributes_tells_which_columns_pass_without_a_measurement():
+    found = findings()
+    by = {"allowed": 0.031, "tolerated": 0.05, "settled": True, "measured": "inconclusive"}
+    found["attacks.attribute.age"]["details"] |= {"by_guarantee": by, "harmless": True}
+    found["attacks.attribute.income"]["details"] |= {"by_guarantee": by | {"settled": False}, "harmless": True}
+    sentence = claims(found, None, "rows")[ATTRIBUTE].sentence
+    assert "By the guarantee, and the engine withstood its audit (the measurement is its check): age." in sentence
+    assert "Not even the training rows themselves would tell more than is tolerated: income." in sentence
+    found["attacks.attribute.age"] |= {"verdict": "fail"}
+    assert "By the guarantee" not in claims(found, None, "rows")[ATTRIBUTE].sentence
+
+
 def test_the_sentences_on_singling_out_and_linkage_tell_the_result_that_decides():
     box = claims(findings(), None, "rows")
     assert box[SINGLING_OUT].sentence == (
