@@ -19,6 +19,9 @@ Attrs = tuple[str, ...]
 Codes = np.ndarray
 """Integer codes, shape (rows, columns), in the order of `Counts.domain`."""
 
+MAX_ROWS = 10**9
+"""Most rows that a model is asked for, and its largest total."""
+
 Progress = Callable[[str, float], None]
 """Told what is being done and which fraction of the whole is behind us."""
 
@@ -120,7 +123,7 @@ class Model(Protocol):
     """What a synthesizer learned: already private, so anything may be done with it."""
 
     total: float
-    """Noisy estimate of the number of rows it was fitted on."""
+    """Noisy estimate of the number of rows it was fitted on, from 1 to `MAX_ROWS`."""
 
     def sample(self, rows: int, rng: np.random.Generator) -> Codes:
         """Draw synthetic rows."""
@@ -129,8 +132,12 @@ class Model(Protocol):
         """What `load` needs: plain JSON data and arrays."""
 
     @classmethod
-    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Model:
-        """Inverse of `state`."""
+    def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> Model:
+        """Inverse of `state`, for columns of so many codes.
+
+        Anybody may have written the files, so it refuses (with a FolderError) whatever could make `sample` leave the domain, read
+        beyond an array, or not end.
+        """
 
 
 class Synthesizer(Protocol):

@@ -53,7 +53,7 @@ def attack(
 
     Parameters
     ----------
-    members, non_members : DataFrame or path of a CSV or Parquet file
+    members, non_members : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
         Real rows the generator was fitted on, and real rows it never saw, from the same population: split at random (by unit).
     synthetic : DataFrame or path
         The table under judgement.
@@ -170,7 +170,8 @@ def _table(findings: Mapping[str, dict], regenerations: Mapping[str, Any] | None
         tried = len(together["details"]["attacks"])
         rows["all attacks together"] = f"p = {together['value']:.4g} (chance that useless attacks do as well; {tried} were tried)"
     if levels := findings.get("attacks.replication", {"details": {}})["details"].get("levels"):
-        copied = {name: number(levels[0][name]) for name in ("members", "n_members", "holdout", "n_holdout")}
+        exact = next(level for level in levels if level["rows"] == "all")
+        copied = {name: number(exact[name]) for name in ("members", "n_members", "holdout", "n_holdout")}
         rows["exact copies"] = "{members} of {n_members} members, {holdout} of {n_holdout} non-members".format(**copied)
     gates = [gate for gate in findings["attacks.controls"]["details"].get("gates", ()) if gate["ok"] is not None]
     outside = [gate["name"] for gate in gates if not gate["ok"]]

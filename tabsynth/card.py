@@ -23,6 +23,10 @@ LIMITS = (
     "It bounds what a release adds to what can be learned about one unit. It does not stop conclusions that hold for the whole "
     "population, and it does not cover people who influence several units.",
     "Several releases from the same people add up: their epsilons must be taken together.",
+    "Choosing which of several releases to publish by looking at real rows, as their evaluations do, is not covered by the guarantee "
+    "of any one of them: the choice itself tells about the rows.",
+    "Rows held out for the evaluation are not in the release. Its internal report is computed from them and from the training rows "
+    "without noise; no guarantee covers that report.",
     "Relations that the model does not contain are lost. Rare values and unusual combinations are drowned in noise on purpose.",
     "Where a unit has more than max_rows rows, a random choice of them is used, so such units weigh less than in the full table.",
     "Synthetic rows stand alone: rows of one unit are not linked with each other, and identifiers are newly minted.",

@@ -7,6 +7,7 @@ a cell. A column that may be missing has one more code, the last, for that.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabsynth.conform import as_types
+from tabsynth.errors import SchemaError
 from tabsynth.schema import OTHER, Column, Schema
 
 if TYPE_CHECKING:
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
 
 TINY = 1e-12
 """Of the whole mass, given to every cell, so that a bin whose cells are all empty is spread over them."""
+
+MOST_MASS = 1e15
+"""Largest mass of a cell that is loaded."""
+
+FARTHEST = {
+    **dict.fromkeys(("integer", "float"), (-(2**53), 2**53)),
+    "date": (dt.date(1, 1, 1), dt.date(9999, 12, 31)),
+    "datetime": (dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59)),
+}
+"""How far the edges of a column of each kind may lie."""
 
 EXACT_VALUES = 32
 """A public range of at most this many values gets one code a value; wider ones have their bins bought."""
@@ -136,9 +148,20 @@ class Codec:
         return {"schema": self.schema.to_dict(), "coders": {name: coder.to_dict() for name, coder in self.coders.items()}}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Codec:
-        """Inverse of `to_dict`."""
-        return cls(Schema.from_dict(data["schema"]), {name: _coder(plain) for name, plain in data["coders"].items()})
+    def from_dict(cls, data: Any) -> Codec:
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        SchemaError
+            If the schema cannot be read, or a coder is not one that `fit` could have made for its column.
+        """
+        if not (isinstance(data, Mapping) and set(data) == {"schema", "coders"} and isinstance(data["coders"], Mapping)):
+            raise SchemaError("the codec is not a schema and its coders.")
+        schema = Schema.from_dict(data["schema"])
+        if set(data["coders"]) != {c.name for c in schema.modelled}:
+            raise SchemaError("the codec's coders are not those of the schema's columns.")
+        return cls(schema, {c.name: _coder(data["coders"][c.name], c) for c in schema.modelled})
 
 
 def public_coder(column: Column) -> Labels | Bins | None:
@@ -164,24 +187,54 @@ def _within(low: np.ndarray, high: np.ndarray, step: float | None, rng: np.rando
 
 
 def _values(decoded: np.ndarray, column: Column) -> Any:
-    """Axis positions as values of the column's kind; labels stay what they are."""
+    """Axis positions as values of the column's kind, within its public range; labels stay what they are."""
     import pandas as pd
 
+    if column.numeric:
+        decoded = column.on_grid(decoded)
+    if column.minimum is not None:
+        decoded = np.clip(decoded, column.to_axis(column.minimum), column.to_axis(column.maximum))
     if column.kind in ("date", "datetime"):
-        return pd.to_datetime(pd.Series(decoded), unit="D" if column.kind == "date" else "s", errors="coerce").astype(
-            "datetime64[s]"
-        )
+        times, known = np.full(len(decoded), "NaT", dtype="datetime64[s]"), np.isfinite(decoded)
+        times[known] = (np.floor(decoded[known]) * (86_400 if column.kind == "date" else 1)).astype(np.int64).astype(times.dtype)
+        return pd.Series(times)
     if column.kind == "integer":
         return pd.array(decoded, dtype="Int64")
-    return column.on_grid(decoded) if column.kind == "float" else decoded
+    return decoded
 
 
-def _coder(plain: Mapping[str, Any]) -> Labels | Bins:
-    if "labels" in plain:
-        return Labels(tuple(plain["labels"]), plain["null"])
-    return Bins(
-        np.array(plain["edges"], dtype=float),
-        np.array(plain["starts"], dtype=np.int64),
-        np.array(plain["mass"], dtype=float),
-        plain["null"],
-    )
+def _coder(plain: Any, column: Column) -> Labels | Bins:
+    """A coder from plain data that anybody may have written."""
+    coder, public = _plain_coder(plain, column), public_coder(column)
+    if coder is None or coder.null != column.nullable or (public is not None and coder.to_dict() != public.to_dict()):
+        raise SchemaError("a coder is damaged, or is not that of its column.")
+    return public or coder
+
+
+def _plain_coder(plain: Any, column: Column) -> Labels | Bins | None:
+    """Labels or bins that decode to values of the column's kind; None where they would not."""
+    if not isinstance(plain, Mapping) or not isinstance(plain.get("null"), bool):
+        return None
+    if set(plain) == {"labels", "null"}:
+        values = plain["labels"]
+        kinds = str if column.discover else (str, int)
+        known = isinstance(values, list) and len(values) > 0 and all(isinstance(v, kinds) for v in values)
+        return Labels(tuple(values), plain["null"]) if known and not column.numeric and len(set(values)) == len(values) else None
+    if set(plain) != {"edges", "starts", "mass", "null"} or not column.numeric:
+        return None
+    edges, starts, mass = (_numbers(plain[name]) for name in ("edges", "starts", "mass"))
+    if edges is None or starts is None or mass is None or len(edges) != len(mass) + 1:
+        return None
+    low, high = (column.to_axis(end) for end in FARTHEST[column.kind])
+    inside = low <= edges[0] and edges[-2] <= high and edges[-1] <= high + (column.step or 0) and (np.diff(edges) >= 0).all()
+    runs = starts[0] == 0 and (starts == np.rint(starts)).all() and (np.diff(starts) > 0).all() and starts[-1] < len(mass)
+    weights = mass.min() >= 0 and mass.max() <= MOST_MASS
+    return Bins(edges, starts.astype(np.int64), mass, plain["null"]) if inside and runs and weights else None
+
+
+def _numbers(values: Any) -> np.ndarray | None:
+    """A list of at least one number as float64; None where it is none."""
+    if not (isinstance(values, list) and values and all(type(v) in (int, float) for v in values)):
+        return None
+    numbers = np.array(values, dtype=np.float64)
+    return numbers if np.isfinite(numbers).all() else None

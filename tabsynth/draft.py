@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tabsynth.delimited import Csv
+from tabsynth.escapes import visible
 from tabsynth.schema import Column, Schema
-from tabsynth.tables import Workspace
+from tabsynth.tables import Workspace, extension
 
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dtypes
@@ -28,22 +30,21 @@ def draft(data: Any) -> str:
 
     Parameters
     ----------
-    data : DataFrame or path of a CSV or Parquet file
+    data : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
 
     Raises
     ------
     DataError
         If the table cannot be read.
     """
-    name = Path(data).stem if isinstance(data, str | Path) else "table"
+    path = data.path if isinstance(data, Csv) else Path(data) if isinstance(data, str | Path) else None
     with Workspace() as workspace:
         types = workspace.open(data).schema()
     columns = tuple(_column(column, kind) for column, kind in types.items())
-    text = TEXT if isinstance(data, str | Path) and Path(data).suffix.lower() != ".parquet" else ""
-    return (
-        NOTE.format(name=Path(data).name if isinstance(data, str | Path) else "a DataFrame", text=text)
-        + Schema(name, columns).dump()
-    )
+    file = path.name.encode(errors="replace").decode() if path else "a DataFrame"
+    name = file[: -len(extension(path))] if path else "table"
+    text = TEXT if path and extension(path) != ".parquet" else ""
+    return NOTE.format(name=visible(file), text=text) + Schema(name, columns).dump()
 
 
 def _column(name: str, stored: dtypes.DataType) -> Column:

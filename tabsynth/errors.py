@@ -15,6 +15,10 @@ Messages say what was given, what is allowed and what to do. They never quote a 
 """
 
 
+class TabsynthWarning(UserWarning):
+    """What was asked for is done, and should be thought about again."""
+
+
 class TabsynthError(Exception):
     """Base of every deliberate error."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabsynth.access import Model, Progress, Synthesizer, silent
-from tabsynth.card import card
+from tabsynth.card import card, version
 from tabsynth.models import choose, settings, synthesizer
 from tabsynth.release import Release, check_rows, check_seed
 from tabsynth.schema import Schema
@@ -38,8 +38,8 @@ def fit(
 
     Parameters
     ----------
-    data : DataFrame or path of a CSV or Parquet file
-        At least one row, with the schema's columns. A DataFrame's dtypes count as public. How a value is read does not depend on
+    data : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
+        With the schema's columns; it may have no rows. A DataFrame's dtypes count as public. How a value is read does not depend on
         them, except where pandas changed the value itself: beside a missing value it stores whole numbers as floats, which rounds
         those beyond 2**53 (store such identifiers as text).
     schema : Schema or path of a YAML file
@@ -67,15 +67,14 @@ def fit(
     Notes
     -----
     Guarantee: the release is (epsilon, delta)-differentially private for adding or removing all rows of one unit, as
-    ``release.card["guarantee"]`` states. Whatever the rows hold, the fit runs.
+    ``release.card["guarantee"]`` states. Whatever the rows of a DataFrame hold, and however many there are, the fit runs. A file is
+    read to its end before anything is spent. If it is malformed or damaged anywhere it is refused as a whole; else the text of
+    one record changes that record alone. That a file is refused is not covered by the guarantee.
     """
-    from tabsynth.curator.ledger import Budget
-
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=None, target=target, seed=seed)
     name, chosen = plan(schema, model)
-    buys_lists = any(c.discover and c.kind == "categorical" for c in schema.columns)
-    budget = Budget(epsilon, delta, FAILURE_SHARE if buys_lists else 0.0)
+    budget = _budget(schema, epsilon, delta)
     return fit_with(synthesizer(name, target), data, schema, budget, chosen=chosen, seed=seed, progress=progress)
 
 
@@ -143,6 +142,28 @@ def plan(schema: Schema, model: str) -> tuple[str, str]:
         return name, f"auto: {why}"
     synthesizer(model, None)
     return model, "asked for"
+
+
+def promised(schema: Schema, *, epsilon: float, delta: float, model: str, target: str | None = None) -> dict[str, Any]:
+    """The parts of the card that state guarantee and model, as far as they are known before the fit: the whole budget is spent.
+
+    A model that takes private gradients promises no mu: its steps do not add up to a Gaussian guarantee.
+    """
+    name, budget = plan(schema, model)[0], _budget(schema, epsilon, delta)
+    mu = None if name == "ctgan" else (2 * budget.rho) ** 0.5
+    return {
+        "tabsynth": version(),
+        "guarantee": {"private": True, "epsilon": epsilon, "delta": delta, "mu": mu},
+        "ledger": {"failure_delta": budget.failure},
+        "model": {"name": name, "settings": settings(synthesizer(name, target))},
+    }
+
+
+def _budget(schema: Schema, epsilon: float, delta: float) -> Budget:
+    from tabsynth.curator.ledger import Budget
+
+    buys_lists = any(c.discover and c.kind == "categorical" for c in schema.columns)
+    return Budget(epsilon, delta, FAILURE_SHARE if buys_lists else 0.0)
 
 
 def check_options(

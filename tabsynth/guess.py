@@ -29,7 +29,7 @@ def guess(tables: Mapping[str, Any], unit: str | None = None) -> Schema:
 
     Parameters
     ----------
-    tables : mapping from a name for messages to a DataFrame or the path of a CSV or Parquet file
+    tables : mapping from a name for messages to a DataFrame, the path of a CSV or Parquet file, or a `tabsynth.Csv`
     unit : str, optional
         The column that names the unit of privacy; no other column is taken for an identifier.
 

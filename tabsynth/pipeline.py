@@ -6,7 +6,8 @@ import dataclasses
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from tabsynth import folders
 from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
 from tabsynth.digest import digest
-from tabsynth.errors import OptionError
-from tabsynth.fit import check_options, fit
+from tabsynth.errors import OptionError, TabsynthWarning
+from tabsynth.fit import check_options, fit, promised
+from tabsynth.history import caution, history
 from tabsynth.policy import Policy
 from tabsynth.publish import publish
 from tabsynth.published import json_bytes, read_document
@@ -45,12 +47,13 @@ def evaluate(
     card: dict[str, Any] | None = None,
     policy: Policy | str | Path = "default",
     progress: Progress = silent,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Everything the internal report says, as plain data. NOT private: it is computed from real rows.
 
     Parameters
     ----------
-    train, holdout, synthetic : DataFrame or path of a CSV or Parquet file
+    train, holdout, synthetic : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
         Training and holdout rows must have been split at random by privacy unit, before anything else.
     schema : Schema or path of a YAML file
     target : str, optional
@@ -62,6 +65,8 @@ def evaluate(
     policy : Policy, name or path of a YAML file
         Thresholds of the verdicts, with their sources; the report lists them and what was changed.
     progress : callable, optional
+    tell : callable, optional
+        Told which claims tables of this size can settle. CONFIDENTIAL: the number of rows is.
 
     Returns
     -------
@@ -78,8 +83,23 @@ def evaluate(
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
     check_seed(seed)
     target, policy = schema.to_predict(target), known_policy(policy)
-    tables = (read(data, schema) for data in (train, holdout, synthetic))
+    tables = [read(data, schema) for data in (train, holdout, synthetic)]
+    _tell_outlook(tell, *tables[:2], schema, policy, card)
     return assess(*tables, schema, target=target, seed=seed, card=card, policy=policy, progress=progress)
+
+
+def _tell_outlook(
+    tell: Callable[[str], None] | None,
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    schema: Schema,
+    policy: Policy,
+    card: dict[str, Any] | None,
+) -> None:
+    from tabsynth.validate import settle
+
+    if tell:
+        tell(settle.told(settle.setting(train, holdout, schema, policy, card)))
 
 
 def known_policy(policy: Policy | str | Path) -> Policy:
@@ -161,6 +181,7 @@ def release(
     policy: Policy | str | Path = "default",
     force: bool = False,
     progress: Progress = silent,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Split by unit, fit, sample, evaluate against the holdout, and write the release folder.
 
@@ -179,16 +200,23 @@ def release(
         Share of the units kept out of the fit for the evaluation.
     same_split : path, optional
         Folder of an earlier release of the same table, to divide it in the same way, whatever `holdout` says: the two can then be
-        compared without the luck of the split. What they tell about the same people adds up.
+        compared without the luck of the split. What they tell about the same people adds up, and choosing among them is not covered.
     policy : Policy, name or path of a YAML file
         As in `evaluate`.
     force : bool
-        Replace `out` if tabsynth wrote it.
+        Replace `out` if tabsynth wrote it. A release of the same data set that is replaced is remembered in the internal report.
+    tell : callable, optional
+        As in `evaluate`; told before the fit.
 
     Returns
     -------
     dict
         The card.
+
+    Warns
+    -----
+    TabsynthWarning
+        If `out` or `same_split` holds an earlier release of the same data set: the guarantee of none covers choosing among them.
     """
     from tabsynth.conform import read
 
@@ -200,7 +228,13 @@ def release(
     target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=rows, target=target, seed=seed)
     progress("reading", 0.0)
     division = earlier or {"holdout": holdout, "seed": secrets.randbits(63)}
-    train, kept_out = split(read(data, schema), schema, **division)
+    frame = read(data, schema)
+    data_set = history(frame, [out, *([] if same_split is None else [same_split])])
+    if data_set["earlier"]:
+        warnings.warn(caution(len(data_set["earlier"])), TabsynthWarning, stacklevel=2)
+    train, kept_out = split(frame, schema, **division)
+    expected = promised(schema, epsilon=epsilon, delta=delta, model=model, target=target)
+    _tell_outlook(tell, train, kept_out, schema, policy, expected)
     fitted = fit(
         train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
     )
@@ -219,7 +253,7 @@ def release(
             further=redraw(fitted, card),
             progress=part(progress, 0.5, 0.98),
         )
-        write_report(folder, report | {"split": division})
+        write_report(folder, report | {"split": division, "data_set": data_set})
     progress("done", 1.0)
     return card
 
@@ -243,8 +277,7 @@ def split(frame: pd.DataFrame, schema: Schema, holdout: float, seed: int) -> tup
     """Training and holdout rows, at most ``schema.unit.max_rows`` a unit in both, as a secret seed decides.
 
     Each unit is assigned by a coin of its own (a hash of its identifier and the secret seed; for rows a random number), so that one
-    unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. If all of it falls
-    into the holdout, all of it is training data.
+    unit's coming or going moves no other. Rows without an identifier belong to nobody and are left out. Either half may be empty.
     """
     rng, key = np.random.default_rng(seed), schema.unit.key
     if key is None:
@@ -255,7 +288,6 @@ def split(frame: pd.DataFrame, schema: Schema, holdout: float, seed: int) -> tup
         coins = {u: hashlib.sha256(f"{seed}|{u}".encode()).digest()[:8] for u in frame[key].unique()}
         coin = frame[key].map({u: int.from_bytes(d, "big") / 2**64 for u, d in coins.items()}).to_numpy(dtype=float)
     held = coin < holdout
-    held &= not held.all()
     return frame[~held].reset_index(drop=True), frame[held].reset_index(drop=True)
 
 

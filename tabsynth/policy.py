@@ -15,7 +15,7 @@ from typing import Any
 
 from tabsynth.errors import PolicyError
 from tabsynth.published import departure
-from tabsynth.yaml_file import read_yaml
+from tabsynth.yaml_file import read_yaml, write_yaml
 
 FOLDER = Path(__file__).parent / "policies"
 PROFILES = tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
@@ -117,8 +117,6 @@ class Policy:
 
     def dump(self) -> str:
         """A policy file that says the same under another name: to edit."""
-        import yaml
-
         names = ("value", "kind", "source", "reason")
         data = {
             "format": "tabsynth.policy",
@@ -130,7 +128,7 @@ class Policy:
             "context": dict.fromkeys(CONTEXT, "") | self.context,
             "thresholds": {key: {n: v for n in names if (v := getattr(each, n))} for key, each in self.thresholds.items()},
         }
-        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+        return write_yaml(data)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as the report's JSON holds it."""

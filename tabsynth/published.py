@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tabsynth.documents import read_json
 from tabsynth.errors import FolderError
 
 
@@ -38,10 +39,7 @@ def read_document(path: Path, kinds: Sequence[str], wanted: str) -> dict[str, An
     """
     if not path.is_file():
         raise FolderError(f"there is no file {path}; give {wanted}.")
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise FolderError(f"{path} cannot be read as JSON; restore it or make it again.") from None
+    document = read_json(path, FolderError, "restore it or make it again")
     kind, version = (document.get("format"), document.get("version")) if isinstance(document, dict) else (None, None)
     if kind not in kinds:
         raise FolderError(f"{path} has the format {kind!r:.60}; give {wanted}.")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabsynth import folders
-from tabsynth.access import Model
+from tabsynth.access import MAX_ROWS, Model
+from tabsynth.arrays import read_arrays
 from tabsynth.card import FORMAT as CARD_FORMAT
 from tabsynth.card import VERSION as CARD_VERSION
 from tabsynth.codec import Codec
-from tabsynth.errors import FolderError, OptionError, TabsynthError
+from tabsynth.documents import read_json as read_document
+from tabsynth.errors import FolderError, OptionError
 from tabsynth.folders import MODEL_FILES
 from tabsynth.models import model_class
 from tabsynth.published import json_bytes
@@ -37,9 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT, VERSION = "tabsynth.model", 1
-MAX_ROWS = 10**9
-_DAMAGE = (TabsynthError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
-           zipfile.BadZipFile, zlib.error)  # fmt: skip
+_DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError,
+           zipfile.BadZipFile, zlib.error, struct.error)  # fmt: skip
 """What reading files that hold something else, or half of it, may raise."""
 
 
@@ -149,16 +150,16 @@ class Release:
             raise FolderError(
                 f"{folder} is not a tabsynth model: it has no {missing[0]}; give a folder that fit or release wrote."
             )
-        document = read_json(folder / "model.json", FORMAT, VERSION)
+        document, card = read_json(folder / "model.json", FORMAT, VERSION), read_card(folder / "card.json")
         try:
-            with np.load(folder / "model.npz", allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            model = model_class(document["name"]).load(document["model"], arrays)
-            release = cls(Codec.from_dict(document["codec"]), model, read_card(folder / "card.json"))
+            arrays = read_arrays(folder / "model.npz")
+            codec = Codec.from_dict(document["codec"])
+            release = cls(codec, model_class(document["name"]).load(document["model"], arrays, codec.domain), card)
             release.sample(1)
         except _DAMAGE as error:
+            why = f": {error}" if type(error) is FolderError else f" ({type(error).__name__})"
             raise FolderError(
-                f"the model in {folder} is damaged or of another version ({type(error).__name__}); fit it again or restore it."
+                f"the model in {folder} is damaged, forged or of another version{why.rstrip('.')}; fit it again or restore it."
             ) from None
         return release
 
@@ -189,14 +190,11 @@ def read_json(path: Path, kind: str, version: int) -> dict[str, Any]:
     FolderError
         If it is not one, or of another version.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise FolderError(f"{path} cannot be read as JSON; restore it or make it again.") from None
+    document = read_document(path, FolderError, "restore it or make it again")
     if not isinstance(document, dict) or document.get("format") != kind:
         raise FolderError(f"{path} is not a {kind} file; give a folder that tabsynth wrote.")
     if document.get("version") != version:
-        raise FolderError(f"{path} has version {document.get('version')!r}; this tabsynth reads version {version}.")
+        raise FolderError(f"{path} has version {document.get('version')!r:.60}; this tabsynth reads version {version}.")
     return document
 
 
@@ -207,7 +205,12 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def hashes(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     """SHA-256 of files, by their path in `folder`."""
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    return {name: _hash(folder / name) for name in names}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_new(folder: str | Path, *, force: bool) -> Path:

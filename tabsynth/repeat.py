@@ -23,7 +23,7 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     ----------
     folder : path
         The output folder of a release, with its confidential part.
-    data : DataFrame or path of a CSV or Parquet file
+    data : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
         The table that the release was made from.
 
     Returns

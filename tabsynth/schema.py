@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.errors import OptionError, SchemaError
-from tabsynth.yaml_file import read_yaml
+from tabsynth.yaml_file import read_yaml, write_yaml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -252,9 +252,7 @@ class Schema:
 
     def dump(self) -> str:
         """The schema as YAML text."""
-        import yaml
-
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+        return write_yaml(self.to_dict(), default_flow_style=None)
 
 
 def _text(value: Any, field: str) -> str:

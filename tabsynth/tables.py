@@ -1,8 +1,8 @@
 """Tables in and out: a DataFrame, CSV or Parquet file as an Ibis table on an embedded DuckDB, and back to a file.
 
-Nothing is inferred from values: a CSV file is read as text, every column, and its dialect is fixed (comma, double quotes, first line
-is the header, empty means missing; tab for ``.tsv``). Lines that do not parse are skipped, since what only the rows can tell must
-not stop a fit. Errors of the engine may quote values, so they are replaced.
+Nothing is inferred from values: of delimited text every column is read as text, in a fixed dialect (`tabsynth.delimited.Csv`), and empty means
+missing. A file is read to its end before anything else is done with it. One that cannot be read whole is refused as a whole, so
+no record's text can change how another record reads. Errors of the engine may quote values, so they are replaced.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
+import glob
+import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabsynth.errors import DataError, SchemaError
+from tabsynth.delimited import EXTENSIONS as DELIMITED
+from tabsynth.delimited import Csv, batches, is_delimited
+from tabsynth.errors import DataError, OptionError, SchemaError
+from tabsynth.escapes import safe_texts
 
 if TYPE_CHECKING:
     import ibis
@@ -27,8 +32,10 @@ if TYPE_CHECKING:
 
     from tabsynth.schema import Schema
 
-EXTENSIONS = (".csv", ".tsv", ".parquet")
+EXTENSIONS = (*DELIMITED, ".parquet")
 UNREADABLE = "the data cannot be read to its end; check that the file is complete and of the type its name says."
+_GROUP = 1 << 17, 1 << 26
+"""Rows or bytes that a row group of the workspace's own files holds at least."""
 
 
 undo: list[Callable[[], object]] = []
@@ -36,21 +43,33 @@ undo: list[Callable[[], object]] = []
 
 
 class Workspace:
-    """An embedded DuckDB that leaves nothing behind: in memory, spilling to a private folder that goes with it."""
+    """An embedded DuckDB that leaves nothing behind: in memory, spilling to a private folder that goes with it.
+
+    Delimited text is read once, into a file in that folder. A Parquet file is read where it is, and must stay as it is meanwhile.
+    """
 
     def __init__(self) -> None:
         import ibis
 
         self._folder = tempfile.TemporaryDirectory(prefix="tabsynth-")
         undo.append(self._folder.cleanup)
+        self._read: dict[Path, tuple[int, ...]] = {}
         self.connection = ibis.duckdb.connect(temp_directory=self._folder.name)
         self.connection.raw_sql("SET enable_progress_bar = false; SET preserve_insertion_order = true")
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything.
+
+        Raises
+        ------
+        DataError
+            If a file was changed since it was opened.
+        """
         self.connection.disconnect()
         undo.remove(self._folder.cleanup)
         self._folder.cleanup()
+        if changed := [path for path, was in self._read.items() if _state(path) != was]:
+            raise DataError(f"{changed[0].name} changed while it was read; run again, and leave the file alone meanwhile.")
 
     def __enter__(self) -> Workspace:
         return self
@@ -59,32 +78,41 @@ class Workspace:
         self.close()
 
     def open(self, data: Any) -> ibis.Table:
-        """A DataFrame, or the path of a CSV or Parquet file, as a lazy Ibis table.
+        """A DataFrame, or a CSV or Parquet file, as a lazy Ibis table. A file has been read to its end then.
+
+        Parameters
+        ----------
+        data : DataFrame, path or `tabsynth.Csv`
+            A path is the name of one file, whatever characters it has: no pattern, no address.
 
         Raises
         ------
         DataError
-            If the file is missing, empty, of an unknown type or unreadable, or names a column twice.
+            If the file is missing, empty, of an unknown type, malformed or damaged, or names a column twice.
         """
         import pandas as pd
 
         if isinstance(data, pd.DataFrame):
             return self._open_frame(data)
-        if not isinstance(data, str | os.PathLike):
+        if not isinstance(data, str | os.PathLike | Csv):
             raise DataError(
-                f"the data is a {type(data).__name__}; give a DataFrame or the path of a {', '.join(EXTENSIONS)} file."
+                f"the data is a {type(data).__name__}; give a DataFrame or the path of one {', '.join(EXTENSIONS)} file "
+                "(several tables: join them first)."
             )
-        path = Path(data)
+        path = data.path if isinstance(data, Csv) else Path(data)
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; give one {', '.join(EXTENSIONS)} file.")
         if not path.is_file():
             raise DataError(f"there is no file {path}; give the path of a {', '.join(EXTENSIONS)} file.")
-        if path.suffix.lower() not in EXTENSIONS:
-            raise DataError(f"{path.name} ends in {path.suffix or 'nothing'!r}; convert it to one of {', '.join(EXTENSIONS)}.")
+        kind = extension(path)
+        if not isinstance(data, Csv) and kind not in EXTENSIONS:
+            raise DataError(f"{path.name} ends in {kind or 'nothing'!r}; convert it to one of {', '.join(EXTENSIONS)}.")
         if path.stat().st_size == 0:
-            raise DataError(f"{path.name} is empty; give a table with a header and at least one row.")
-        with redacted(
-            f"{path.name} cannot be read as a {path.suffix[1:]} table; check that the file is complete and of that type."
-        ):
-            return self._open_parquet(path) if path.suffix.lower() == ".parquet" else self._open_csv(path)
+            raise DataError(f"{path.name} is empty; give a table whose first line names its columns.")
+        if isinstance(data, Csv) or is_delimited(path):
+            return self._open_csv(data if isinstance(data, Csv) else Csv(path))
+        with redacted(f"{path.name} cannot be read as a parquet table; check that the file is complete and of that type."):
+            return self._open_parquet(path)
 
     def _open_frame(self, frame: pd.DataFrame) -> ibis.Table:
         import pyarrow as pa
@@ -99,56 +127,108 @@ class Workspace:
     def _open_parquet(self, path: Path) -> ibis.Table:
         import pyarrow.parquet as pq
 
-        _refuse_duplicates(pq.read_schema(path).names, path.name)
-        return self.connection.read_parquet(str(path))
+        self._read[path] = _state(path)
+        with path.open("rb") as file:
+            _refuse_duplicates(pq.read_schema(file).names, path.name)
+        link = self._new_file()
+        link.symlink_to(path.absolute())
+        table = self._scan(link)
+        table.aggregate(**{f"hash {i}": table[name].hash().max() for i, name in enumerate(table.columns)}).to_pyarrow()
+        return table
 
-    def _open_csv(self, path: Path) -> ibis.Table:
-        delimiter = _delimiter(path)
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            names = next(csv.reader(lines, delimiter=delimiter), [])
-        _refuse_duplicates(names, path.name)
-        if not all(names):
-            raise DataError(f"the first line of {path.name} has an empty column name; the first line must name every column.")
-        return self.connection.read_csv(
-            str(path),
-            columns={name: "VARCHAR" for name in names},
-            header=True,
-            auto_detect=False,
-            delim=delimiter,
-            quote='"',
-            escape='"',
-            nullstr="",
-            ignore_errors=True,
-            null_padding=True,
-            strict_mode=False,
-        )
+    def _open_csv(self, csv: Csv) -> ibis.Table:
+        import pyarrow.parquet as pq
+
+        rows, path = batches(csv), self._new_file()
+        first = next(rows)
+        _refuse_duplicates(first.schema.names, csv.path.name, folded=True)
+        if not all(first.schema.names):
+            raise DataError(f"the first line of {csv.path.name} has an empty column name; the first line must name every column.")
+        with path.open("wb") as file, pq.ParquetWriter(file, first.schema, compression="lz4", write_statistics=False) as writer:
+            for group in _groups(itertools.chain([first], rows)):
+                writer.write_table(group)
+        return self._scan(path)
+
+    def _new_file(self) -> Path:
+        """A name in the workspace's folder, without any character that an engine could take for more than a name."""
+        return Path(self._folder.name, f"{len(os.listdir(self._folder.name))}.parquet")
+
+    def _scan(self, path: Path) -> ibis.Table:
+        return self.connection.read_parquet(glob.escape(str(path)), hive_partitioning=False)
 
 
-def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema) -> None:
+def extension(path: Path) -> str:
+    """The end of a file's name that says what is in it, in lower case."""
+    *_, last = ("", *path.suffixes)
+    return "".join(path.suffixes[-2:]).lower() if last.lower() == ".gz" else last.lower()
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What is different after a file was written to or replaced; nothing where it is gone."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return ()
+
+
+def _groups(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches joined to row groups of a size that is read fast."""
+    import pyarrow as pa
+
+    group: list[pa.RecordBatch] = []
+    size = np.zeros(2, dtype=np.int64)
+    for batch in rows:
+        group.append(batch)
+        size += batch.num_rows, batch.nbytes
+        if (size >= _GROUP).any():
+            yield pa.Table.from_batches(group)
+            group, size = [], size * 0
+    if group:
+        yield pa.Table.from_batches(group)
+
+
+def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema, *, escape_formulas: bool = False) -> None:
     """Write a table as CSV or Parquet, by the extension; whole or not at all.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the schema's columns, conformed.
+    path : path
+    schema : Schema
+    escape_formulas : bool
+        In CSV and TSV, put a ``'`` before what a spreadsheet may run in texts and in column names (`escapes.without_formulas`).
+        Numbers and dates are not touched. Such a file is for looking at: its texts are no longer all labels of the schema.
 
     Raises
     ------
     DataError
         If the extension is unknown.
+    OptionError
+        If formulas are to be escaped in Parquet.
     """
-    path = check_extension(path)
+    path = check_extension(path, escape_formulas=escape_formulas)
     dates = [c.name for c in schema.columns if c.kind == "date"]
     out = frame.assign(**{name: frame[name].dt.date for name in dates})
+    out = safe_texts(out) if escape_formulas else out
     with replacing(path) as partial:
-        if path.suffix.lower() == ".parquet":
-            out.to_parquet(partial, index=False)
+        if extension(path) == ".parquet":
+            with partial.open("wb") as file:
+                out.to_parquet(file, index=False)
         else:
-            out.to_csv(partial, index=False, sep=_delimiter(path), lineterminator="\n")
+            how = Csv(path)
+            quoting = csv.QUOTE_NONNUMERIC if _has_returns(out) else csv.QUOTE_MINIMAL
+            zipped = {"method": "gzip", "mtime": 0} if path.suffix.lower() == ".gz" else None
+            out.to_csv(partial, index=False, sep=how.delimiter, lineterminator="\n", quoting=quoting, compression=zipped)
 
 
-def check_extension(path: str | Path) -> Path:
-    """Refuse an output file whose extension does not name a format."""
+def check_extension(path: str | Path, *, escape_formulas: bool = False) -> Path:
+    """Refuse an output file whose extension does not name a format, or names one that has no formulas to escape."""
     path = Path(path)
-    if path.suffix.lower() not in EXTENSIONS:
-        raise DataError(
-            f"{path.name} ends in {path.suffix or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}."
-        )
+    if (kind := extension(path)) not in EXTENSIONS:
+        raise DataError(f"{path.name} ends in {kind or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}.")
+    if escape_formulas and kind == ".parquet":
+        raise OptionError(f"{path.name} is Parquet, which no spreadsheet runs; leave out --escape-formulas, or write CSV or TSV.")
     return path
 
 
@@ -211,8 +291,10 @@ def check_columns(names: list[str] | tuple[str, ...], schema: Schema) -> None:
         )
 
 
-def _delimiter(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
+def _has_returns(frame: pd.DataFrame) -> bool:
+    """Whether a text holds a carriage return, which pandas writes without quotes."""
+    texts = [frame[name].dropna() for name in frame.select_dtypes(["object", "string"])]
+    return any("\r" in value for column in texts for value in column.unique() if isinstance(value, str))
 
 
 def _some(names: list[str]) -> str:
@@ -220,8 +302,10 @@ def _some(names: list[str]) -> str:
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
-def _refuse_duplicates(names: list[str], what: str) -> None:
-    if twice := sorted({n for n in names if names.count(n) > 1}):
+def _refuse_duplicates(names: list[str], what: str, *, folded: bool = False) -> None:
+    """Also names that differ in case only, where `folded`: the engine does not tell them apart."""
+    alike = [n.casefold() for n in names] if folded else names
+    if twice := sorted({n for n, same in zip(names, alike, strict=True) if alike.count(same) > 1}):
         raise DataError(f"{what} names {_some(twice)} more than once; rename or drop the repeated column.")
 
 

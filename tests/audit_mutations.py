@@ -5,16 +5,20 @@ and their noise could do wrong is), M24 (layers that mix rows are refused: ``tes
 teachers; a wrong accountant is). Each `patch` changes the product itself.
 """
 
+import functools
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import gradient_bugs
 import numpy as np
 import pytest
 
+from tabsynth import Schema, delimited, grammar
 from tabsynth.codec import Codec, Labels
+from tabsynth.conform import read
 from tabsynth.curator import discover
 from tabsynth.curator import table as table_module
 from tabsynth.curator.gradients import GradientStream
@@ -22,7 +26,9 @@ from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.noise import discrete_gaussian
 from tabsynth.curator.source import Source
 from tabsynth.curator.table import PrivateTable
+from tabsynth.errors import DataError
 from tabsynth.fit import fit_with
+from tabsynth.tables import Workspace
 from tabsynth.validate.audit import neighbours
 from tabsynth.validate.audit import transcripts as heard
 from tabsynth.validate.audit.differences import differences
@@ -287,3 +293,73 @@ MUTATIONS = {
     ),
     "M28": Mutation("the card states the number of rows", learn_of(rows_on_the_card), "independent", runs=0, fits=20),
 }
+
+
+MALFORMED = {
+    "one opening quote": b'1,"x',
+    "a quote of Spark's": b'1,"a \\"b\\" c"',
+    "a quote inside": b'1,x"',
+    "text behind a quote": b'1,"x"y',
+    "a bare carriage return": b"1,x\r2,y",
+    "not UTF-8": b"1,\xff",
+    "too few fields": b"1",
+    "too many fields": b"1,x,y",
+}
+"""Texts of one record that have a file refused."""
+
+
+def file_alarms(folder: Path) -> list[str]:
+    """What files show of how they are read: a text that is let in, and one that changes how other people's records read."""
+    columns = {"a": {"kind": "categorical", "discover": True}, "b": {"kind": "categorical", "discover": True}}
+    schema, path, found = Schema.from_dict({"name": "f", "columns": columns}), folder / "f.csv", []
+    before, others = b'a,b\n3,u\n4,"v"\n', [("3", "u"), ("4", "v")]
+    for behind, rest in (
+        (b'5,"w, w"\n6,"a ""z"""\n', [("5", "w, w"), ("6", 'a "z"')]),
+        (b"5,w\n6,\n", [("5", "w"), ("6", None)]),
+    ):
+        for what, record in MALFORMED.items():
+            path.write_bytes(before + record + b"\n" + behind)
+            try:
+                rows = list(read(path, schema).itertuples(index=False, name=None))
+            except DataError:
+                continue
+            changed = rows[:2] != others or rows[-2:] != rest or len(rows) > 5
+            found.append(f"{'changes others' if changed else 'let in'}: {what}")
+    return found
+
+
+def by_the_engine(**lenient):
+    """The engine's own reader, with whatever it tolerates."""
+    how = {"auto_detect": False, "header": True, "quote": '"', "escape": '"', "nullstr": "", "strict_mode": True, **lenient}
+
+    def opened(self, csv):
+        names = csv.path.read_bytes().split(b"\n")[0].decode().split(",")
+        return self.connection.read_csv(str(csv.path), columns=dict.fromkeys(names, "VARCHAR"), **how)
+
+    return setting(Workspace, "_open_csv", opened)
+
+
+def with_rule(state, kind, new):
+    """One rule of the grammar changed."""
+    rules = grammar.RULES.copy()
+    rules[state, kind] = new
+    return setting(grammar, "RULES", rules)
+
+
+def bytes_replaced(patch):
+    decoder = delimited.codecs.getincrementaldecoder
+    patch.setattr(delimited.codecs, "getincrementaldecoder", lambda name: functools.partial(decoder(name), "replace"))
+
+
+FILE_MUTATIONS = {
+    "F01": ("the engine reads, as it did", by_the_engine(ignore_errors=True, null_padding=True, strict_mode=False)),
+    "F02": ("lines that do not parse are left out", by_the_engine(ignore_errors=True)),
+    "F03": ("short records are filled up", by_the_engine(null_padding=True)),
+    "F04": ("the engine guesses what is meant", by_the_engine(strict_mode=False)),
+    "F05": ("bytes that are not UTF-8 are replaced", bytes_replaced),
+    "F06": ("text behind a closing quote is kept", with_rule(grammar.CLOSED, grammar.ORDINARY, grammar.PLAIN)),
+    "F07": ("a quote inside a field is text", with_rule(grammar.PLAIN, grammar.QUOTE, grammar.PLAIN)),
+    "F08": ("a carriage return ends a record", with_rule(grammar.PLAIN, grammar.CR, grammar.DONE)),
+    "F09": ("the end of the file closes a quote", with_rule(grammar.QUOTED, grammar.END, grammar.DONE)),
+}
+"""Lenient readers of files; `file_alarms` has to notice each."""

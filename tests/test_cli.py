@@ -42,6 +42,10 @@ def test_release_folder_is_complete(released, toy_schema):
         f"May leave: {public}",
         f"CONFIDENTIAL, must not leave: {confidential}/report.internal.html",
     ]
+    sizes = json.loads((confidential / "report.internal.json").read_text())["tables"]
+    told = f"CONFIDENTIAL, for your eyes only: With {sizes['train']['rows']:,} training and {sizes['holdout']['rows']:,} holdout rows, the report"
+    assert done.stderr.count(told) == 1
+    assert "can probably settle" not in done.stdout
     assert not [p for p in out.parent.iterdir() if "partial" in p.name]
 
 

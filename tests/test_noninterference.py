@@ -2,13 +2,15 @@
 
 A release is made of one table while every exact answer is written down where it leaves the rows, before noise. Then it is made again of
 a table that has nothing but the schema in common with the first (other size, values, units, labels, storage and order of
-columns), and there the answers of the first are given. Noise and the clock are fixed. Every byte that may leave has to be the same. One fact of
-the second table is known, and public: that it has rows at all.
+columns), or that has no rows at all, and there the answers of the first are given. Noise and the clock are fixed. Every byte that may leave has
+to be the same, also where the tables are files that are written in different ways. A file that is refused is refused before any answer.
 """
 
 import contextlib
+import csv
 import dataclasses
 import functools
+import gzip
 import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +19,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from audit_mutations import MALFORMED
 from conftest import toy_rows
 
 import tabsynth.card
-from tabsynth import Schema, pipeline
+from tabsynth import Csv, Schema, pipeline
 from tabsynth.curator import gradients as gradients_module
 from tabsynth.curator import table as table_module
 from tabsynth.curator.gradients import GradientStream
@@ -28,6 +31,7 @@ from tabsynth.curator.ledger import Budget
 from tabsynth.curator.noise import discrete_gaussian, gaussian
 from tabsynth.curator.source import Source
 from tabsynth.curator.table import PrivateTable
+from tabsynth.errors import DataError
 from tabsynth.models import MODELS, synthesizer
 from tabsynth.models.aim import AIM
 from tabsynth.publish import publish
@@ -138,14 +142,14 @@ def made(data: pd.DataFrame, schema: Schema, folder: Path, name: str) -> dict[st
     return leaving(folder)
 
 
-def differing(name: str, schema: Schema, folder: Path, make: Callable = made) -> list[str]:
+def differing(name: str, schema: Schema, folder: Path, make: Callable = made, other_table: Callable = second) -> list[str]:
     """Files in which the rows show beyond the curator's answers."""
     tape: list = []
     with answers(tape, again=False):
         one = make(first(), schema, folder / "first", name)
     assert tape, "the answers have to come from the curator"
     with answers(tape, again=True):
-        other = make(second(), schema, folder / "second", name)
+        other = make(other_table(), schema, folder / "second", name)
     return [file for file in PUBLIC if one[file] != other[file]]
 
 
@@ -174,6 +178,41 @@ def released(data: pd.DataFrame, schema: Schema, folder: Path, name: str) -> dic
 def test_nothing_but_the_answers_shows_through_release(schema, tmp_path):
     """Also where rows are split and an internal report is written beside: both depend on the rows, the split on a secret coin too."""
     assert differing("independent", schema, tmp_path, released) == []
+
+
+def from_a_file(data: pd.DataFrame, schema: Schema, folder: Path, name: str) -> dict[str, bytes]:
+    """What leaves of `tabsynth.release` of a file; a table of many rows and one of few are written in different ways."""
+    if len(data) > 100:
+        data.to_csv(path := folder.with_name("t.csv"), index=False)
+        return released(path, schema, folder, name)
+    path, how = folder.with_name("u.tsv.gz"), {"encoding": "cp1252", "delimiter": "|", "escape": "\\"}
+    settings = {"sep": "|", "quoting": csv.QUOTE_ALL, "doublequote": False, "escapechar": "\\", "lineterminator": "\r\n"}
+    text = data.assign(drug='"say \\ é|"').to_csv(index=False, **settings)
+    path.write_bytes(gzip.compress(text.encode("cp1252")))
+    return released(Csv(path, **how), schema, folder, name)
+
+
+@pytest.mark.parametrize("other", [second, lambda: second(0)], ids=["few rows", "no rows"])
+def test_nothing_but_the_answers_shows_of_a_file(other, schema, tmp_path):
+    """A file in, a folder out."""
+    assert differing("independent", schema, tmp_path, from_a_file, other) == []
+
+
+def test_nothing_but_the_answers_shows_of_an_empty_table(schema, tmp_path):
+    assert differing("independent", schema, tmp_path, other_table=lambda: second(0)) == []
+
+
+@pytest.mark.parametrize("text", MALFORMED.values(), ids=list(MALFORMED))
+def test_a_file_is_refused_before_any_answer(text, toy_schema, tmp_path):
+    """And nothing of it is left, in what was asked for or anywhere beside."""
+    path = tmp_path / "t.csv"
+    first().to_csv(path, index=False)
+    path.write_bytes(path.read_bytes() + text + b"\n")
+    tape: list = []
+    with answers(tape, again=False), pytest.raises(DataError, match="line 152"):
+        released(path, toy_schema, tmp_path / "out", "independent")
+    assert tape == []
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_two_tables_would_be_told_apart(schema, tmp_path):

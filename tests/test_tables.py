@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import toy_rows
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from tabsynth import Schema
 from tabsynth.conform import outside, read
+from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.source import Source
+from tabsynth.curator.table import PrivateTable
 from tabsynth.draft import draft
 from tabsynth.errors import DataError, InputError, SchemaError
-from tabsynth.tables import write_table
+from tabsynth.tables import Workspace, write_table
 
 ODD = {
     "id": {"kind": "identifier"},
@@ -121,7 +124,7 @@ def test_short_float_ranges_keep_every_value(decimals):
     assert counts.between(950, 1050).all()
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".parquet"])
 def test_written_and_read_again_a_table_is_the_same(suffix, toy_schema, tmp_path):
     frame = read(toy_rows(200), toy_schema)
     path = tmp_path / f"t{suffix}"
@@ -131,8 +134,6 @@ def test_written_and_read_again_a_table_is_the_same(suffix, toy_schema, tmp_path
 
 
 def test_dates_leave_as_dates(toy_schema, tmp_path):
-    import pyarrow.parquet as pq
-
     path = tmp_path / "t.parquet"
     write_table(read(toy_rows(3), toy_schema), path, toy_schema)
     assert isinstance(pq.read_table(path)["seen"][0].as_py(), dt.date)
@@ -151,13 +152,13 @@ def write_bytes(path, content: bytes):
         ("empty.csv", b"", "is empty"),
         ("empty.parquet", b"", "is empty"),
         ("noise.parquet", b"\x93\x00PAR1" * 40, "cannot be read as a parquet table"),
-        ("noise.csv", bytes(range(128, 256)) * 4, "cannot be read as a csv table"),
-        ("t.xlsx", b"x", "convert it to one of .csv, .tsv, .parquet"),
+        ("noise.csv", bytes(range(128, 256)) * 4, "its bytes are not utf-8; name another --encoding"),
+        ("t.xlsx", b"x", "convert it to one of .csv, .tsv, .csv.gz, .tsv.gz, .parquet"),
         ("twice.csv", b"a,b,a\n1,2,3\n", "'a' more than once"),
+        ("case.csv", b"ID,id\n1,2\n", "names 'ID', 'id' more than once"),
         ("unnamed.csv", b"a,,b\n1,2,3\n", "empty column name"),
         ("less.csv", b"a\n1\n", "no column 'b'"),
         ("more.csv", b"a,b,c\n1,2,3\n", "the data has 'c'"),
-        ("header.csv", b"a,b\n", "a header and no rows"),
     ],
 )
 def test_bad_files_end_in_one_sentence(name, content, says, tmp_path):
@@ -218,14 +219,76 @@ def test_damaged_parquet_is_read_or_refused_never_worse(tmp_path_factory, data):
         assert "\n" not in str(error)
 
 
-def test_errors_never_quote_a_value(tmp_path):
-    """An engine's message about a bad row would; ours does not, and a bad line stops nothing."""
-    path = write_bytes(tmp_path / "t.csv", b'a,b\n1,x\n"hiv-positive,x\n')
-    assert len(read(path, TWO)) >= 1
-    bad = write_bytes(tmp_path / "t.parquet", b"PAR1hiv-positivePAR1")
+def test_a_damaged_page_is_found_before_anything_is_spent(tmp_path):
+    """Also where it is the last of many, and where only the text of one row is not UTF-8."""
+    n = 30_000
+    frame = pd.DataFrame({"a": np.arange(n) % 10, "b": np.where(np.arange(n) == n - 5, "needle", "x")})
+    plain, packed = tmp_path / "plain.parquet", tmp_path / "packed.parquet"
+    frame.to_parquet(plain, index=False, row_group_size=10_000, compression="none", use_dictionary=False)
+    frame.to_parquet(packed, index=False, row_group_size=10_000, compression="gzip", use_dictionary=False)
+    text, pages = plain.read_bytes().replace(b"needle", b"n\xffedle"), packed.read_bytes()
+    last = pq.ParquetFile(packed).metadata.row_group(2).column(0).data_page_offset + 60
+    for content in (text, pages[:last] + b"\x80" * 9 + pages[last + 9 :], pages[:-1]):
+        ledger = Ledger(Budget(1, 1e-6))
+        with pytest.raises(DataError, match=r"t\.parquet cannot be read"):
+            PrivateTable(write_bytes(tmp_path / "t.parquet", content), TWO, ledger)
+        assert not ledger.charges
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": [1], "b": ["x"]}).to_parquet(path, index=False)
+    source = Source(path, TWO)
+    pd.DataFrame({"a": [1, 2], "b": ["x", "x"]}).to_parquet(path, index=False)
+    with pytest.raises(DataError, match="changed while it was read"):
+        source.close()
+
+
+def test_delimited_text_is_read_once(tmp_path):
+    """What becomes of the file after it was checked changes nothing."""
+    path = write_bytes(tmp_path / "t.csv", b"a,b\n1,x\n2,x\n")
+    with Workspace() as workspace:
+        table = workspace.open(path)
+        write_bytes(path, b'a,b\n"')
+        assert table.count().execute() == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (["t.csv", "t.csv"], "the data is a list"),
+        (("t.csv",), "the data is a tuple"),
+        (".", "is a folder; give one"),
+        ("t*.csv", "there is no file"),
+        (b"t.csv", "the data is a bytes"),
+    ],
+    ids=str,
+)
+def test_a_table_is_one_file(data, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_bytes(tmp_path / "t.csv", b"a,b\n1,x\n")
     with pytest.raises(DataError) as error:
-        read(bad, TWO)
-    assert "hiv" not in str(error.value)
+        read(data, TWO)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet"])
+def test_what_we_write_we_read(suffix, tmp_path):
+    """Labels with every character that a format gives a meaning to."""
+    labels = ["a\rb", 'a"b', "a,b", "a\tb", "a\nb", "a\\", " a", "'", "é", '""']
+    schema = Schema.from_dict({"name": "s", "columns": {"a": {"kind": "categorical", "labels": labels}}})
+    frame = read(pd.DataFrame({"a": [*labels, None]}), schema)
+    write_table(frame, tmp_path / f"t{suffix}", schema)
+    pd.testing.assert_frame_equal(read(tmp_path / f"t{suffix}", schema), frame)
+
+
+def test_errors_never_quote_a_value(tmp_path):
+    """An engine's message about a bad row would; ours does not."""
+    for name, content in (("t.csv", b'a,b\n1,x\n"hiv-positive,x\n'), ("t.parquet", b"PAR1hiv-positivePAR1")):
+        with pytest.raises(DataError) as error:
+            read(write_bytes(tmp_path / name, content), TWO)
+        assert "hiv" not in str(error.value)
 
 
 def test_draft_has_names_and_types_and_no_value(tmp_path):

@@ -11,12 +11,15 @@ import errno
 import os
 import signal
 import sys
+import traceback
+import warnings
 from typing import Any
 
 import click
 
 from tabsynth.cli import judging, making, policies, reporting, schemas
-from tabsynth.errors import TabsynthError
+from tabsynth.cli._tell import show
+from tabsynth.errors import TabsynthError, TabsynthWarning
 from tabsynth.tables import undo
 
 FAULT = "a fault in tabsynth itself ({kind}); its text is withheld because it may quote rows. Set TABSYNTH_DEBUG=1 to see it."
@@ -64,16 +67,23 @@ def main() -> None:
     """Entry point: run the command; whatever goes wrong ends in one sentence and an exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    warnings.showwarning = _warned
     try:
         cli.main(standalone_mode=False)
         code, message = 0, ""
     except Exception as error:
-        if os.environ.get("TABSYNTH_DEBUG"):
-            raise
         code, message = _explained(error)
+        if os.environ.get("TABSYNTH_DEBUG"):
+            for line in traceback.format_exc().splitlines():
+                show(f"| {line}", error=True)
     if message:
-        click.echo(f"tabsynth: {message}", err=True)
+        show(f"tabsynth: {message}", error=True)
     sys.exit(code)
+
+
+def _warned(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
+    """What Python calls for a warning; those of libraries may quote names from files too."""
+    show(f"{'tabsynth' if issubclass(category, TabsynthWarning) else category.__name__}: {message}", error=True)
 
 
 def _explained(error: Exception) -> tuple[int, str]:
@@ -81,6 +91,9 @@ def _explained(error: Exception) -> tuple[int, str]:
     match error:
         case TabsynthError():
             return 2, str(error)
+        case click.exceptions.NoArgsIsHelpError():
+            show(error.format_message(), error=True, keep="\n")
+            return 2, ""
         case click.ClickException():
             return 2, error.format_message()
         case BrokenPipeError():

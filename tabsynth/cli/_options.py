@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,58 @@ privacy = options(
     ),
     click.option("--model", default="auto", show_default=True, help="auto, aim, copula, ctgan, independent, mst or neural."),
 )
+_text_options = options(
+    click.option("--encoding", help="Of CSV and TSV files, such as cp1252 or utf-16. Default: utf-8."),
+    click.option("--delimiter", help="Of CSV and TSV files, such as ';'. Default: a comma, in .tsv a tab."),
+    click.option("--escape", help="Character that stands before a quote inside quotes; a backslash in files of Spark and MySQL."),
+    click.option(
+        "--malformed",
+        help="refuse (default): a file with a malformed line is refused. skip: each line is read by itself, and what does not parse is "
+        "left out; no field may hold a line break then.",
+    ),
+)
+
+
+def reads(*tables: str) -> Callable:
+    """A command whose parameters `tables` are tables to read: how CSV and TSV files are written can be said, of all of them at once."""
+
+    def apply(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def read(
+            *, encoding: str | None, delimiter: str | None, escape: str | None, malformed: str | None, **settings: Any
+        ) -> Any:
+            said = {"encoding": encoding, "delimiter": delimiter, "escape": escape, "malformed": malformed}
+            said = {name: value for name, value in said.items() if value is not None}
+            told = _told_once(settings.get("quiet", False))
+            given = {name: _each(lambda path: _as_text(path, said, told), settings[name]) for name in tables}
+            if said and given == {name: settings[name] for name in tables}:
+                raise click.UsageError(f"--{next(iter(said))} is about CSV and TSV files, and there is none here.")
+            return command(**settings | given)
+
+        return _text_options(read)
+
+    return apply
+
+
+def _each(change: Callable, given: Any) -> Any:
+    """The one value of an option, or each of several."""
+    return tuple(map(change, given)) if isinstance(given, tuple) else given if given is None else change(given)
+
+
+def _as_text(path: Path, said: dict[str, str], told: Callable[[Path, int], None]) -> Any:
+    """A CSV or TSV file with what is said of it; any other path as it is."""
+    from tabsynth.delimited import Csv, is_delimited
+
+    return Csv(path, **said, told=functools.partial(told, path)) if is_delimited(path) else path
+
+
+def _told_once(quiet: bool) -> Callable[[Path, int], None]:
+    """Tells the operator how many lines of a file were skipped, however often it is read."""
+    seen = set()
+
+    def told(path: Path, skipped: int) -> None:
+        if skipped and not quiet and (path, skipped) not in seen:
+            seen.add((path, skipped))
+            click.echo(f"CONFIDENTIAL, for your eyes only: {skipped:,} malformed lines of {path.name} were left out.", err=True)
+
+    return told

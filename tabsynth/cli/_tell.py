@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ import click
 
 from tabsynth import folders
 from tabsynth.access import Progress
+from tabsynth.errors import TabsynthWarning
+from tabsynth.escapes import visible
+
+
+def show(text: str, *, error: bool = False, keep: str = "") -> None:
+    """Write a line: the only way to the terminal. Names in it may come from anybody's file, so what is not seen is shown as an escape."""
+    click.echo(visible(text, keep=keep), err=error)
+
 
 MUST_NOT_LEAVE = "CONFIDENTIAL, must not leave"
 
@@ -20,16 +29,24 @@ MUST_NOT_LEAVE = "CONFIDENTIAL, must not leave"
 def say(quiet: bool, line: str) -> None:
     """Tell the operator something, on standard error."""
     if not quiet:
-        click.echo(line, err=True)
+        show(line, error=True)
 
 
 def done(quiet: bool, as_json: bool, result: dict[str, Any], *lines: str) -> None:
     """Print the result: JSON for scripts, or lines for people."""
     if as_json:
-        click.echo(json.dumps(result))
+        show(json.dumps(result))
     elif not quiet:
         for line in lines:
-            click.echo(line)
+            show(line)
+
+
+@contextlib.contextmanager
+def cautions(quiet: bool) -> Iterator[None]:
+    """Show each of our own warnings, or none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if quiet else "always", TabsynthWarning)
+        yield
 
 
 @contextlib.contextmanager
@@ -41,13 +58,13 @@ def bar(quiet: bool) -> Iterator[Progress]:
     with tqdm(total=1.0, delay=1, disable=quiet, bar_format=layout, leave=False, file=sys.stderr) as shown:
 
         def progress(what: str, fraction: float) -> None:
-            shown.set_description_str(what, refresh=False)
+            shown.set_description_str(visible(what), refresh=False)
             shown.update(max(0.0, fraction - shown.n))
 
         yield progress
 
 
-def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
+def tell_outside(data: Any, schema: Any, quiet: bool) -> None:
     """Say how many values and rows the schema clamps or discards, marked as confidential."""
     from tabsynth.conform import outside
 
@@ -60,6 +77,11 @@ def tell_outside(data: Path, schema: Any, quiet: bool) -> None:
         told.append(f"rows left out because they have no {schema.unit.key}: {nobody:,}")
     if told:
         say(quiet, f"CONFIDENTIAL, for your eyes only: {'; '.join(told)}. The release does not contain this.")
+
+
+def confidential(quiet: bool) -> Callable[[str], None]:
+    """A function that tells the operator what nobody else may know."""
+    return lambda line: say(quiet, f"CONFIDENTIAL, for your eyes only: {line}")
 
 
 def summary(card: dict[str, Any]) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from tabsynth.cli._options import (
     output,
     policy_option,
     quiet,
+    reads,
     schema_option,
     seed_option,
     table,
     target_option,
 )
-from tabsynth.cli._tell import MUST_NOT_LEAVE, bar, done, say
+from tabsynth.cli._tell import MUST_NOT_LEAVE, bar, confidential, done, say
 
 
 @click.command()
@@ -33,6 +34,7 @@ from tabsynth.cli._tell import MUST_NOT_LEAVE, bar, done, say
 @click.option("--out", required=True, type=table, help="New folder; the report goes into OUT/confidential.")
 @force_option
 @output
+@reads("train", "holdout", "synthetic")
 def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Write the leakage and quality report of a synthetic table. It is confidential."""
     from tabsynth import folders, pipeline
@@ -41,7 +43,7 @@ def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bo
     check_new(out, force=force)
     known = read_card(folders.card(card)) if card else None
     with bar(quiet) as progress:
-        report = pipeline.evaluate(card=known, progress=progress, **settings)
+        report = pipeline.evaluate(card=known, progress=progress, tell=confidential(quiet), **settings)
     with new_folder(out, force=force) as folder:
         pipeline.write_report(folder, report)
     verdicts = {f["check"]: f["verdict"] for f in report["findings"] if f["verdict"]}
@@ -70,6 +72,7 @@ def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bo
 @policy_option
 @click.option("--json", "out", type=table, help="JSON file to write all results to; confidential.")
 @quiet
+@reads("members", "non_members", "synthetic", "reference", "regeneration")
 def attack(out: Path | None, quiet: bool, **settings: Any) -> None:
     """Attack a synthetic table: can its members be told from rows the generator never saw?"""
     from tabsynth import attack as run
@@ -80,7 +83,8 @@ def attack(out: Path | None, quiet: bool, **settings: Any) -> None:
 
     if out:
         refuse_mixing(out)
-        check_new_file(out, keep=[p for p in (*settings.values(), *settings["regeneration"]) if isinstance(p, Path)])
+        given = [getattr(each, "path", each) for each in (*settings.values(), *settings["regeneration"])]
+        check_new_file(out, keep=[each for each in given if isinstance(each, Path)])
     if told := plan(**{name: settings[name] for name in ("card", "shadows", "targets", "runs", "keep", "workers")}).told:
         say(quiet, told)
     with bar(quiet) as progress, undone(_end_workers):
@@ -133,7 +137,8 @@ def audit(out: Path | None, quiet: bool, **settings: Any) -> None:
 @click.argument("folder", type=table)
 @click.option("--data", type=table, help="The original table: evaluates again and compares with the confidential report.")
 @output
-def verify(folder: Path, data: Path | None, quiet: bool, as_json: bool) -> None:
+@reads("data")
+def verify(folder: Path, data: Any, quiet: bool, as_json: bool) -> None:
     """Make a release again from its model, seeds and charges, and compare: files, rows, guarantee. FOLDER is its OUT or OUT/release."""
     import dataclasses
 

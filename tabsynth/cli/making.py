@@ -13,13 +13,14 @@ from tabsynth.cli._options import (
     output,
     policy_option,
     privacy,
+    reads,
     rows_option,
     schema_option,
     seed_option,
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, done, leaves, say, summary, tell_outside, told
+from tabsynth.cli._tell import bar, cautions, confidential, done, leaves, say, summary, tell_outside, told
 
 
 @click.command()
@@ -39,13 +40,14 @@ from tabsynth.cli._tell import bar, done, leaves, say, summary, tell_outside, to
 @click.option("--out", required=True, type=table, help="New folder: OUT/release may leave, OUT/confidential must not.")
 @force_option
 @output
-def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
+@reads("data")
+def release(data: Any, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Split DATA, fit, sample, evaluate against the holdout, and write what may leave and what must not into two folders."""
     from tabsynth import pipeline
 
     loaded = _prepare(data, schema, quiet, settings)
-    with bar(quiet) as progress:
-        card = pipeline.release(data, loaded, out, progress=progress, **settings)
+    with cautions(quiet), bar(quiet) as progress:
+        card = pipeline.release(data, loaded, out, progress=progress, tell=confidential(quiet), **settings)
     done(quiet, as_json, summary(card) | {"out": str(out)}, told(card), *leaves(out))
 
 
@@ -58,7 +60,8 @@ def release(data: Path, schema: Path, out: Path, quiet: bool, as_json: bool, **s
 @click.option("--out", required=True, type=table, help="New folder for the model.")
 @force_option
 @output
-def fit(train: Path, schema: Path, out: Path, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
+@reads("train")
+def fit(train: Any, schema: Path, out: Path, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Fit a private model to TRAIN and write it to a folder."""
     import tabsynth
     from tabsynth.release import check_new
@@ -79,19 +82,32 @@ def fit(train: Path, schema: Path, out: Path, force: bool, quiet: bool, as_json:
     "--where", multiple=True, help="Keep to rows such as \"age >= 65 and ward = 'surgery'\"; given again, all have to hold."
 )
 @click.option("--out", required=True, type=table, help="CSV or Parquet file to write.")
+@click.option(
+    "--escape-formulas",
+    is_flag=True,
+    help="CSV and TSV: put a ' before texts that a spreadsheet would run, such as =HYPERLINK(...); numbers stay.",
+)
 @output
-def sample(model: Path, rows: int | None, seed: int, where: tuple[str, ...], out: Path, quiet: bool, as_json: bool) -> None:
+def sample(
+    model: Path, rows: int | None, seed: int, where: tuple[str, ...], out: Path, quiet: bool, as_json: bool, **safely: bool
+) -> None:
     """Draw synthetic rows from MODEL, a model or release folder. Spends no privacy."""
     from tabsynth import Release
+    from tabsynth.escapes import formulas
     from tabsynth.tables import check_extension, write_table
 
-    check_extension(out)
+    check_extension(out, **safely)
     loaded = Release.load(model)
     with bar(quiet) as progress:
         progress("sampling", 0.0)
         frame = loaded.sample(rows, seed=seed, where=where or None)
         progress("writing", 0.7)
-        write_table(frame, out, loaded.schema)
+        write_table(frame, out, loaded.schema, **safely)
+    if not safely["escape_formulas"] and out.suffix.lower() != ".parquet" and (odd := formulas(frame)):
+        say(
+            quiet,
+            f"A spreadsheet may run texts of {', '.join(odd)} as formulas; add --escape-formulas if one will open the file.",
+        )
     done(quiet, as_json, {"rows": len(frame), "out": str(out)}, f"{len(frame):,} synthetic rows: {out}")
 
 
@@ -105,13 +121,13 @@ def demo(out: Path, quiet: bool, as_json: bool) -> None:
     made = {}
     for name, story in demonstration.STORIES.items():
         say(quiet, story.about)
-        with bar(quiet) as progress:
+        with cautions(quiet), bar(quiet) as progress:
             made[name] = summary(demonstration.run(name, out / name, progress=progress))
     lines = [f"{name}: {line}" for name in made for line in leaves(out / name)]
     done(quiet, as_json, made, "Open the two reports in a browser:", *lines)
 
 
-def _prepare(data: Path, schema: Path, quiet: bool, settings: dict[str, Any]):
+def _prepare(data: Any, schema: Path, quiet: bool, settings: dict[str, Any]):
     """Load the schema, check the settings, and tell the operator which model will be fitted and what happens to odd values."""
     from tabsynth import Schema
     from tabsynth.fit import check_options, plan

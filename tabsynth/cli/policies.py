@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from tabsynth.cli._tell import show
+
 
 @click.command()
 @click.argument("name", default="default")
@@ -15,4 +17,4 @@ def policy(name: str) -> None:
     """
     from tabsynth.policy import Policy
 
-    click.echo(Policy.load(name).dump(), nl=False)
+    show(Policy.load(name).dump().rstrip("\n"), keep="\n")

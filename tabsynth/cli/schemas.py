@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from tabsynth.cli._options import output, table
-from tabsynth.cli._tell import done, tell_outside
+from tabsynth.cli._options import output, reads, table
+from tabsynth.cli._tell import done, show, tell_outside
 
 
 @click.group()
@@ -17,18 +18,20 @@ def schema() -> None:
 
 @schema.command()
 @click.argument("data", type=table)
-def draft(data: Path) -> None:
+@reads("data")
+def draft(data: Any) -> None:
     """Print a schema to complete by hand, from the column names and storage types of DATA alone."""
     from tabsynth.draft import draft as write
 
-    click.echo(write(data), nl=False)
+    show(write(data).rstrip("\n"), keep="\n")
 
 
 @schema.command()
 @click.argument("schema_file", metavar="SCHEMA", type=table)
 @click.argument("data", type=table, required=False)
 @output
-def check(schema_file: Path, data: Path | None, quiet: bool, as_json: bool) -> None:
+@reads("data")
+def check(schema_file: Path, data: Any, quiet: bool, as_json: bool) -> None:
     """Check SCHEMA, and whether DATA has its columns."""
     from tabsynth import Schema
 

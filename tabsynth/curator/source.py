@@ -17,7 +17,6 @@ from tabsynth.access import Attrs
 from tabsynth.codec import Bins, Codec, Labels
 from tabsynth.conform import conform
 from tabsynth.curator._count import count
-from tabsynth.errors import DataError
 from tabsynth.schema import OTHER, Column, Schema
 from tabsynth.tables import UNREADABLE, Workspace, redacted
 
@@ -38,13 +37,14 @@ class Source:
 
     Parameters
     ----------
-    data : DataFrame or path
+    data : DataFrame, path or Csv
+        A file has been read to its end before anything is answered.
     schema : Schema
 
     Raises
     ------
     DataError, SchemaError
-        If the table cannot be read, has no rows, or has other columns than the schema.
+        If the table cannot be read, or has other columns than the schema.
     """
 
     def __init__(self, data: Any, schema: Schema) -> None:
@@ -54,8 +54,6 @@ class Source:
         try:
             raw = self._workspace.open(data)
             with redacted(UNREADABLE):
-                if raw.limit(1).count().execute() == 0:
-                    raise DataError("the data has a header and no rows; give at least one row.")
                 conformed = self._workspace.connection.create_view("conformed", conform(raw, schema))
                 self._rows = self._bounded(conformed)
         except BaseException:

@@ -55,7 +55,7 @@ class PrivateTable:
 
     Parameters
     ----------
-    data : DataFrame or path of a CSV or Parquet file
+    data : DataFrame, path of a CSV or Parquet file, or `tabsynth.Csv`
     schema : Schema
     ledger : Ledger
         Pays for everything.

@@ -6,13 +6,12 @@ else depends on it. Metadata as a plain dict or JSON file needs no sdv at all.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tabsynth.documents import read_json
 from tabsynth.errors import OptionError, SchemaError
 from tabsynth.schema import Column, Schema
 
@@ -138,10 +137,7 @@ def _from_column(name: str, column: Any, keys: set[str]) -> dict[str, Any]:
 
 def _plain(metadata: Any) -> Mapping[str, Any]:
     if isinstance(metadata, str | os.PathLike):
-        try:
-            metadata = json.loads(Path(metadata).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise SchemaError(f"{metadata} cannot be read as JSON; give the path of an SDV metadata file.") from None
+        metadata = read_json(metadata, SchemaError, "give the path of an SDV metadata file")
     elif hasattr(metadata, "to_dict"):
         metadata = metadata.to_dict()
     if not isinstance(metadata, Mapping):

@@ -15,6 +15,7 @@ import numpy as np
 
 from tabsynth.access import Codes
 from tabsynth.models._network import one_thread
+from tabsynth.models._state import State, require
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,8 @@ SLOPE = 0.2
 LIMIT = 3.0
 """A row is never held to be more than exp(LIMIT) times as frequent or rare as drafted."""
 BLOCK = 1024
+WIDEST, LARGEST = 4096, 1e6
+"""Most hidden units, and largest weight, of a critic that is loaded."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,16 @@ class Critic:
         """Estimated log p - log q of each row, within `LIMIT`; float32, shape (rows,)."""
         parts = [self._block(codes[at : at + BLOCK]) for at in range(0, len(codes), BLOCK)]
         return np.clip(np.concatenate(parts), -LIMIT, LIMIT)
+
+    @classmethod
+    def loaded(cls, state: State, sizes: Sequence[int]) -> Critic:
+        """The critic of a state whose columns have so many codes; see `tabsynth.access.Model.load`."""
+        (width,) = state.shape("critic_shift", 1, WIDEST)
+        shapes = {"inner": (sum(sizes), width), "shift": (width,), "outer": (width,), "bias": (1,)}
+        weights = {n: state.array(f"critic_{n}", "f4", shape, -LARGEST, LARGEST) for n, shape in shapes.items()}
+        starts = state.array("critic_starts", "i8", (len(sizes),), 0, sum(sizes))
+        require(starts.tolist() == np.cumsum([0, *sizes[:-1]]).tolist(), "the critic's columns are not those of the schema")
+        return cls(starts, **weights)
 
     def _block(self, codes: Codes) -> np.ndarray:
         x = np.tile(self.shift, (len(codes), 1))

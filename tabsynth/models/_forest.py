@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 from tabsynth.access import Attrs
+from tabsynth.models._state import require
 
 
 def spanning(pairs: Iterable[Attrs]) -> list[Attrs]:
@@ -35,3 +36,12 @@ def outward(columns: Sequence[str], edges: Sequence[Attrs]) -> list[Attrs]:
             seen.add(attrs[-1])
             queue += [(attrs[-1], n) for n in neighbours[attrs[-1]] if n not in seen]
     return order
+
+
+def check_outward(edges: Iterable[tuple[Hashable, Hashable]], columns: Collection[Hashable]) -> None:
+    """Refuse edges from a parent (None for a root) to a child that do not reach each column once, parents first."""
+    reached: set[Hashable] = {None}
+    for parent, child in edges:
+        require(parent in reached and child in columns and child not in reached, "a column comes twice, or before its parent")
+        reached.add(child)
+    require(len(reached) == len(columns) + 1, "a column is missing from the forest")

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tabsynth.models._state import State
+
 if TYPE_CHECKING:
     import torch
+
+WIDEST, DEEPEST, LARGEST = 2048, 16, 1e4
+"""Most units and layers, and largest weight, of a network that is loaded."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,19 @@ def train(task: Task, training: Training, seed: int, progress: Callable[[float],
             if step % 20 == 0:
                 progress(step / training.steps)
         return {name: w.detach().cpu().numpy() for name, w in weights.items()}
+
+
+def loaded(state: State, groups: int, codes: int) -> dict[str, np.ndarray]:
+    """The weights of a state, for so many groups and codes; see `tabsynth.access.Model.load`."""
+    width, noise = state.shape("input", 2, WIDEST)
+    shapes = {
+        "embed": (codes, width), "input": (width, noise), "start": (groups, width),
+        "output": (codes, width), "bias": (groups, codes), "skip": (codes,),
+    }  # fmt: skip
+    layers = next(i for i in range(DEEPEST + 1) if i == DEEPEST or f"hidden_{i}" not in state)
+    for i in range(layers):
+        shapes |= {f"hidden_{i}": (width, width), f"shift_{i}": (width,)}
+    return {name: state.array(name, "f4", shape, -LARGEST, LARGEST) for name, shape in shapes.items()}
 
 
 def _initial(task: Task, training: Training, generator: torch.Generator) -> dict[str, torch.Tensor]:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tabsynth.access import Attrs, Candidate, Marginal
+from tabsynth.access import MAX_ROWS, Attrs, Candidate, Marginal
 from tabsynth.simplex import nonnegative
 
 TINY = 1e-12
 
 
 def total(marginals: Sequence[Marginal]) -> float:
-    """Number of rows: the noisy tables' sums, weighted by inverse variance (sigma**2 per cell); at least 1."""
+    """Number of rows: the noisy tables' sums, weighted by inverse variance (sigma**2 per cell); from 1 to `MAX_ROWS`."""
     variances = np.array([m.sigma**2 * m.counts.size for m in marginals])
     sums = np.array([m.counts.sum() for m in marginals], dtype=float)
-    return max(1.0, float(np.average(sums, weights=1 / variances)))
+    return min(max(1.0, float(np.average(sums, weights=1 / variances))), float(MAX_ROWS))
 
 
 def distribution(marginal: Marginal) -> np.ndarray:

@@ -11,6 +11,10 @@ from functools import cached_property
 import numpy as np
 
 from tabsynth.models import _tables
+from tabsynth.models._state import ROUNDING, State, require
+
+TINIEST = 1e-12
+"""Smallest share of a code."""
 
 
 @dataclass(frozen=True)
@@ -201,14 +205,31 @@ def flat(trees: Sequence[Tree]) -> dict[str, np.ndarray]:
     }
 
 
-def unflat(arrays: dict[str, np.ndarray]) -> list[Tree]:
-    """Inverse of `flat`."""
-    codes, splits = np.cumsum(arrays["codes"])[:-1], np.cumsum(arrays["splits"])[:-1]
-    parts = zip(
-        np.split(arrays["order"], codes),
-        np.split(arrays["nodes"], splits),
-        np.split(arrays["share"], codes),
-        arrays["sorted"],
-        strict=True,
+def loaded(state: State, sizes: Sequence[int]) -> list[Tree]:
+    """Inverse of `flat`, for columns of so many codes; see `tabsynth.access.Model.load`."""
+    columns, codes = len(sizes), sum(sizes)
+    require(
+        state.array("codes", "i4", (columns,), 1, codes).tolist() == list(sizes), "the trees have other codes than the schema"
     )
-    return [Tree(order, nodes, share, bool(s)) for order, nodes, share, s in parts]
+    splits = state.array("splits", "i4", (columns,), 0, codes)
+    ordered = state.array("sorted", "i1", (columns,), 0, 1)
+    order = state.array("order", "i4", (codes,), 0, max(sizes) - 1)
+    nodes = state.array("nodes", "i4", (int(splits.sum()), 3), 0, max(sizes))
+    share = state.array("share", "f8", (codes,), TINIEST, 1)
+    at, cuts = np.cumsum(sizes)[:-1], np.cumsum(splits)[:-1]
+    parts = zip(np.split(order, at), np.split(nodes, cuts), np.split(share, at), ordered, strict=True)
+    trees = [Tree(order, nodes, share, bool(s)) for order, nodes, share, s in parts]
+    for tree in trees:
+        _check(tree)
+    return trees
+
+
+def _check(tree: Tree) -> None:
+    """Refuse a tree that does not arrange each code once, or whose nodes do not split runs that are there."""
+    require(bool((np.sort(tree.order) == np.arange(len(tree.order))).all()), "a tree does not arrange each code once")
+    require(abs(float(tree.share.sum()) - 1) <= ROUNDING, "the shares of a tree do not add up to one")
+    runs = {(0, len(tree.order))}
+    for start, middle, end in tree.nodes.tolist():
+        require((start, end) in runs and start < middle < end, "a tree splits a run of codes that is not there")
+        runs.remove((start, end))
+        runs |= {(start, middle), (middle, end)}

@@ -16,11 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from tabsynth.access import Codes, Counts, Marginal, Progress
+from tabsynth.access import MAX_ROWS, Codes, Counts, Marginal, Progress
 from tabsynth.models import _tables
 from tabsynth.models._field import Field
+from tabsynth.models._state import State, require
 from tabsynth.models._walk import Cells, Walk
 from tabsynth.simplex import nonnegative
+
+STRONGEST, MOST_LINKS = 1e6, 2**26
+"""Largest log-potential of a field that is loaded; and most columns times the pairs of the one that has most of them."""
 
 
 @dataclass(frozen=True)
@@ -211,8 +215,25 @@ class FieldModel:
         return plain, {"rows": self.rows, "single": self.field.single} | {f"pair_{k}": w for k, w in enumerate(pairs.values())}
 
     @classmethod
-    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> FieldModel:
+    def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> FieldModel:
         """See `tabsynth.access.Model`."""
-        pairs = {tuple(p): arrays[f"pair_{k}"] for k, p in enumerate(plain["pairs"])}
-        field = Field(np.array(plain["sizes"]), arrays["single"], pairs)
-        return cls(plain["total"], list(plain["columns"]), field, np.ascontiguousarray(arrays["rows"]))
+        return cls._loaded(State(plain, arrays, ("columns", "sizes", "pairs")), domain)
+
+    @classmethod
+    def _loaded(cls, state: State, domain: Mapping[str, int], **more: Any) -> FieldModel:
+        """The field and rows of a state, with what a refined model has `more`."""
+        columns, sizes = state.equal("columns", list(domain)), state.equal("sizes", list(domain.values()))
+        pairs = state.indices("pairs", 2, 0, len(sizes))
+        require(
+            len(set(pairs)) == len(pairs) and all(i < j for i, j in pairs), "pairs names a pair of columns twice or backwards"
+        )
+        most = max(np.bincount(np.array(pairs, dtype=np.int64).ravel(), minlength=1))
+        require(most * len(sizes) <= MOST_LINKS, "a column has too many pairs")
+        potentials = {
+            (i, j): state.array(f"pair_{k}", "f4", (sizes[i], sizes[j]), -STRONGEST, STRONGEST) for k, (i, j) in enumerate(pairs)
+        }
+        single = state.array("single", "f4", (sum(sizes),), -STRONGEST, STRONGEST)
+        shape = (state.shape("rows", 2, MAX_ROWS)[0], len(sizes))
+        rows = state.array("rows", "i4", shape, 0, max(sizes) - 1)
+        require(bool((rows.max(axis=0) < sizes).all()), "the array rows holds a code that its column does not have")
+        return cls(state.end(), columns, Field(np.array(sizes), single, potentials), rows, **more)

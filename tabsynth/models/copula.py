@@ -13,6 +13,7 @@ import numpy as np
 from tabsynth.access import Codes, Counts, Progress
 from tabsynth.models import _tables, _tree
 from tabsynth.models._match import Column, match
+from tabsynth.models._state import State
 from tabsynth.models._tree import Tree
 
 MAX_SIGMA = 2.0**17
@@ -207,9 +208,13 @@ class CopulaModel:
         return {"total": self.total}, {"factor": self.factor, **_tree.flat(self.trees)}
 
     @classmethod
-    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> CopulaModel:
+    def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> CopulaModel:
         """See `tabsynth.access.Model`."""
-        return cls(plain["total"], _tree.unflat(arrays), arrays["factor"])
+        state = State(plain, arrays)
+        trees = _tree.loaded(state, list(domain.values()))
+        variables = sum(tree.variables for tree in trees)
+        factor = state.array("factor", "f4", (variables, variables), -2, 2)
+        return cls(state.end(), trees, factor)
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,12 @@ from tabsynth.access import Codes, CountsAndGradients, Progress
 from tabsynth.models import _critic, _tables
 from tabsynth.models._critic import Critic
 from tabsynth.models._field import Tables
+from tabsynth.models._state import State
 from tabsynth.models._walk import Cells, Walk, step
 from tabsynth.models.aim import AIM, FieldModel
 
-MOVES = 3
-"""Steps that take copies of a row away from it."""
+MOVES, MOST_TRUST = 3, 100.0
+"""Steps that take copies of a row away from it; largest factor on a critic's output."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,8 @@ class CTGANModel(FieldModel):
         return plain | {"trust": self.trust}, arrays | {f"critic_{name}": a for name, a in vars(self.critic).items()}
 
     @classmethod
-    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> CTGANModel:
+    def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> CTGANModel:
         """See `tabsynth.access.Model`."""
-        base = FieldModel.load(plain, arrays)
-        critic = Critic(**{name.removeprefix("critic_"): a for name, a in arrays.items() if name.startswith("critic_")})
-        return cls(base.total, base.columns, base.field, base.rows, critic, plain["trust"])
+        state = State(plain, arrays, ("columns", "sizes", "pairs", "trust"))
+        trust, critic = state.number("trust", 0, MOST_TRUST), Critic.loaded(state, list(domain.values()))
+        return cls._loaded(state, domain, critic=critic, trust=trust)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tabsynth.access import Codes, Counts, Progress
 from tabsynth.models import _tables
+from tabsynth.models._state import State
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class IndependentModel:
         return {"total": self.total}, {f"column_{i}": p for i, p in enumerate(self.columns)}
 
     @classmethod
-    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> IndependentModel:
+    def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> IndependentModel:
         """See `tabsynth.access.Model`."""
-        return cls(plain["total"], [arrays[f"column_{i}"] for i in range(len(arrays))])
+        state = State(plain, arrays)
+        columns = [state.shares(f"column_{i}", (size,)) for i, size in enumerate(domain.values())]
+        return cls(state.end(), columns)

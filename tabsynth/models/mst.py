@@ -18,6 +18,7 @@ import numpy as np
 
 from tabsynth.access import Attrs, Codes, Counts, Marginal, Progress
 from tabsynth.models import _forest, _graph, _tables
+from tabsynth.models._state import State, require
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,15 @@ class TreeModel:
         return plain, {f"table_{i}": t for i, t in enumerate(self.tables)}
 
     @classmethod
-    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> TreeModel:
+    def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> TreeModel:
         """See `tabsynth.access.Model`."""
-        order = [tuple(attrs) for attrs in plain["order"]]
-        return cls(plain["total"], list(plain["columns"]), order, [arrays[f"table_{i}"] for i in range(len(order))])
+        state = State(plain, arrays, ("columns", "order"))
+        columns, order = state.equal("columns", list(domain)), state["order"]
+        lists = isinstance(order, list) and all(isinstance(attrs, list) and 1 <= len(attrs) <= 2 for attrs in order)
+        require(lists and all(isinstance(a, str) for attrs in order for a in attrs), "order is not a list of columns and pairs")
+        _forest.check_outward(((attrs[0] if attrs[1:] else None, attrs[-1]) for attrs in order), domain)
+        tables = [state.shares(f"table_{i}", tuple(domain[a] for a in attrs)) for i, attrs in enumerate(order)]
+        return cls(state.end(), columns, [tuple(attrs) for attrs in order], tables)
 
 
 def _size(domain: Mapping[str, int], attrs: Attrs) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 
 from tabsynth.access import Attrs, Codes, Counts, Marginal, Progress
 from tabsynth.models import _forest, _network, _tables
+from tabsynth.models._state import State, require
 from tabsynth.simplex import nonnegative
 
 POOL, CELLS = 32_768, 4_000_000
@@ -370,14 +371,22 @@ class NeuralModel:
         """See `tabsynth.access.Model`."""
         plain = {"total": self.total, "columns": self.columns, "sizes": self.sizes, "target": self.target}
         arrays = {f"tree_{child}": table for _, child, table in self.tree}
-        return plain | {"tree": [b[:2] for b in self.tree]}, {"groups": self.groups, **arrays, **self.weights}
+        return plain | {"tree": [list(b[:2]) for b in self.tree]}, {"groups": self.groups, **arrays, **self.weights}
 
     @classmethod
-    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> NeuralModel:
+    def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> NeuralModel:
         """See `tabsynth.access.Model`."""
-        tree = [(parent, child, arrays[f"tree_{child}"]) for parent, child in plain["tree"]]
-        weights = {name: a for name, a in arrays.items() if name != "groups" and not name.startswith("tree_")}
-        return cls(plain["total"], plain["columns"], plain["sizes"], plain["target"], arrays["groups"], tree, weights)
+        state = State(plain, arrays, ("columns", "sizes", "target", "tree"))
+        target = state["target"]
+        require(target is None or (isinstance(target, str) and target in domain and len(domain) > 1), "target is not a column")
+        sizes = state.equal("sizes", [size for c, size in domain.items() if c != target])
+        groups = state.shares("groups", (domain[target] if target else 1,))
+        branches = state.indices("tree", 2, -1, len(sizes))
+        _forest.check_outward(((None if p < 0 else p, c) for p, c in branches), range(len(sizes)))
+        above = [tuple(sizes[p : p + 1]) if p >= 0 else () for p, _ in branches]
+        tree = [(p, c, state.shares(f"tree_{c}", (len(groups), *a, sizes[c]))) for (p, c), a in zip(branches, above, strict=True)]
+        weights = _network.loaded(state, len(groups), sum(sizes))
+        return cls(state.end(), state.equal("columns", list(domain)), sizes, target, groups, tree, weights)
 
 
 def _drawn(odds: np.ndarray, stratum: np.ndarray, rng: np.random.Generator) -> np.ndarray:

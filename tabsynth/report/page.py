@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.errors import OptionError
+from tabsynth.escapes import isolated, visible
 
 if TYPE_CHECKING:
     import jinja2
@@ -19,8 +20,12 @@ _WRITTEN = str.maketrans({",": "\u202f", "-": "\u2212"})
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template of this package. Every value is escaped; a missing or empty one is written as "not available"."""
-    return _environment().get_template(template).render(context)
+    """Fill a template of this package.
+
+    Every value is escaped; a missing or empty one is written as "not available". What a text holds that is not seen is shown as an
+    escape, and words written from right to left are isolated, so that no name reorders a sentence.
+    """
+    return isolated(visible(_environment().get_template(template).render(context), keep="\n"))
 
 
 @cache

@@ -11,8 +11,7 @@ from tabsynth.access import Progress, silent
 from tabsynth.errors import SchemaError
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
-from tabsynth.tradeoff import Tradeoff
-from tabsynth.validate import attacks, expectations, fairness, fidelity, small_cells, utility
+from tabsynth.validate import attacks, expectations, fairness, fidelity, settle, small_cells, utility
 from tabsynth.validate.audit import measured
 from tabsynth.validate.check import Check, Evidence, Finding
 from tabsynth.validate.stated import stated
@@ -81,9 +80,9 @@ def evaluate(
     cliques = attacks.focal.cliques_of(card, schema)
     policy = policy or Policy.load("default")
     about = [*stated(card, synthetic, schema), *measured.audited(card)]
-    relied_on = Tradeoff.of(card) if len(about) == 2 and all(f.verdict == "pass" for f in about) else None
+    guarantee = settle.relied_on(card) if all(f.verdict == "pass" for f in about) else None
     evidence = Evidence(
-        schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further, guarantee=relied_on
+        schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further, guarantee=guarantee
     )
     findings = []
     for done, (label, check) in enumerate(CHECKS.items()):

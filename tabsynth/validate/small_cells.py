@@ -49,7 +49,7 @@ import pandas as pd
 
 from tabsynth.schema import Column
 from tabsynth.validate import fidelity, utility
-from tabsynth.validate.attacks import _challenge, _inference
+from tabsynth.validate.attacks import attribute
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import axis_values, label_values, unit_codes
 from tabsynth.validate.groups import grouped
@@ -120,7 +120,7 @@ class _People:
         finding, cells = rule(self, finding) if rule else (finding, 0)
         return replace(finding, details=finding.details | {"suppressed": cells, "small_cell": self.least}) if cells else finding
 
-    def few(self, *counts: int) -> bool:
+    def few(self, *counts: float) -> bool:
         """Whether some count is small."""
         return any(0 < count < self.least for count in counts)
 
@@ -132,8 +132,7 @@ class _People:
     @cached_property
     def asked(self) -> tuple[int, int]:
         """How many members and non-members an attribute inference asks about."""
-        member = _challenge.design(self.evidence).member
-        return tuple(min(_inference.ROWS, int(side.sum())) for side in (member, ~member))
+        return attribute.sizes(self.evidence)
 
     def counts(self, name: str, cells: np.ndarray, size: int) -> np.ndarray:
         """Units that have a row in each cell, shape (size,); `cells` has one of 0 ... size - 1 for each row of the table."""
@@ -311,6 +310,7 @@ def _attribute(people: _People, finding: Finding) -> tuple[Finding, int]:
         sizes = dict.fromkeys(("members", "nonmembers", "confident", *_SIZES))
         finding.details["needed_nonmembers"] = None
         finding.details["attackers"] = {name: _rounded(result) | sizes for name, result in results.items()}
+        finding.details["ceiling"] = _rounded(finding.details["ceiling"])
         low, high = finding.interval
         finding = replace(finding, value=_rounded(finding.value), interval=(_rounded(low), _rounded(high)))
         cells += 4 * len(results)
@@ -321,7 +321,7 @@ def _hide_blind(people: _People, result: dict[str, Any]) -> int:
     """Hide how often the blind guess is right, where that or its contrary is of few people."""
     hide = []
     for side, size in (("members", "n_members"), ("nonmembers", "n_nonmembers")):
-        right = round(result[f"baseline_{side}"] * result[size])
+        right = round(result[f"baseline_{side}"] * result[size], 6)  # of units with several rows each counts with its share
         hide += [f"baseline_{side}"] * people.few(right, result[size] - right)
     if "baseline_nonmembers" in hide:
         hide.append("population_inference")

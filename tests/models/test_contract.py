@@ -86,9 +86,9 @@ def test_samples_have_the_schema_s_columns_types_and_values(name, rows, fitted, 
 
 
 @models
-@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("n", [0, 1])
 def test_tiny_tables_fit(name, n, toy_schema):
-    """One row fits, and gives noise."""
+    """One row fits, and none, and gives noise."""
     assert len(tabsynth.fit(toy_rows(n), toy_schema, epsilon=0.5, model=name).sample(5)) == 5
 
 
@@ -99,7 +99,7 @@ def test_state_is_plain_json_and_arrays_of_numbers(name, fitted):
     plain, arrays = fitted[name].model.state()
     json.dumps(plain, allow_nan=False)
     assert all(a.dtype.kind in "fiu" and np.isfinite(a).all() for a in arrays.values())
-    assert model_class(name).load(plain, arrays).total == fitted[name].model.total
+    assert model_class(name).load(plain, arrays, fitted[name].codec.domain).total == fitted[name].model.total
 
 
 @pytest.fixture(scope="module")

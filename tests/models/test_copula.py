@@ -12,6 +12,7 @@ from tabsynth.access import silent
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import PrivateTable
 from tabsynth.models import _tree
+from tabsynth.models._state import State
 from tabsynth.models._tree import Tree
 from tabsynth.models.copula import Copula, CopulaModel, denoised
 
@@ -66,7 +67,8 @@ def test_contrasts_and_expectations_are_what_a_sample_shows(tree):
 
 
 def test_flat_trees_come_back(tree):
-    again = _tree.unflat(_tree.flat([tree, Tree(np.arange(2), np.zeros((0, 3), dtype=int), np.array([0.5, 0.5]), False)]))
+    flat = _tree.flat([tree, Tree(np.arange(2), np.zeros((0, 3), dtype=int), np.array([0.5, 0.5]), False)])
+    again = _tree.loaded(State({"total": 1}, flat), [4, 2])
     assert [t.leaves for t in again] == [[(0, 1), (1, 3), (3, 4)], [(0, 2)]]
     assert again[0].sorted
     assert not again[1].sorted

@@ -284,7 +284,9 @@ def sections(card: dict[str, Any]) -> dict[str | None, Known]:
         "columns": Known().tell(columns, more),
         "uses": Known(),
         "limits": Known().tell(card["limits"]),
-        "verify": Known().tell(card["files"], card["fingerprint"], card["environment"]),
+        "verify": Known().tell(
+            card["files"], (card.get("synthetic") or {}).get("sha256") or "", card["fingerprint"], card["environment"]
+        ),
     }
 
 

@@ -230,6 +230,44 @@ def test_the_audit_of_the_engine_is_a_claim_where_there_is_one(alarms, verdict, 
     assert measured.audited({"model": {"name": "another"}}) == measured.audited(None) == []
 
 
+def headline(**details) -> dict:
+    """A change of the sample's headline."""
+    return {"details": next(f for f in sample.report()["findings"] if f["check"] == "attacks.membership")["details"] | details}
+
+
+@pytest.mark.parametrize(("measured", "alone"), [("inconclusive", "would not decide"), ("pass", "passes too")])
+def test_a_pass_by_guarantee_says_so_before_the_measurement(measured: str, alone: str):
+    change = headline(by_guarantee={"allowed": 0.0183, "tolerated": 0.034, "settled": True, "measured": measured})
+    claim = claims(findings(attacks_membership=change), sample.card(), "units")[MEMBERSHIP]
+    assert claim.verdict == PASS
+    assert claim.sentence.startswith(
+        "By the guarantee, and the engine withstood its audit: at most 1.83\u00a0% of members are identified while 1\u00a0% of others are wrongly "
+        f"named, where 3.40\u00a0% is tolerated. Measured as a check, which alone {alone}: the strongest of 67 attacks"
+    )
+    change["details"]["by_guarantee"]["settled"] = False
+    assert "guarantee" not in claims(findings(attacks_membership=change), sample.card(), "units")[MEMBERSHIP].sentence
+
+
+def test_a_claim_says_which_leaks_its_test_would_see():
+    said = {
+        (True, True): "In the synthetic table\u2019s place, this test fails for training rows and for 5 % copies.",
+        (True, False): "In the synthetic table\u2019s place, this test fails for training rows, but not for 5 % copies.",
+        (False, False): "Had the training rows themselves been released, this test would not have failed: there are too few",
+    }
+    for (whole, copies), sentence in said.items():
+        change = headline(power={"training rows": whole, "5 % copies": copies})
+        assert sentence in claims(findings(attacks_membership=change), sample.card(), "units")[MEMBERSHIP].sentence
+
+
+def test_a_failure_names_the_attack_and_the_rate():
+    above = [{"fpr": 0.1, "attack": "nndr.raw", "lower": 0.25}, {"fpr": 0.01, "attack": "dcr.raw", "lower": 0.04}]
+    change = headline(above=above) | {"verdict": "fail"}
+    claim = claims(findings(attacks_membership=change), sample.card(), "units")[MEMBERSHIP]
+    assert (
+        "Above the tolerance: nndr.raw, which identifies at least 25.0\u00a0% while wrongly naming 10\u00a0%." in claim.sentence
+    )
+
+
 OTHERS = {
     "another version": lambda c: c.update(tabsynth="9.9"),
     "no version": lambda c: c.pop("tabsynth"),

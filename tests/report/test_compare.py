@@ -499,3 +499,11 @@ def test_what_the_command_refuses(run, folders, tmp_path, monkeypatch, arguments
     assert len(err.strip().splitlines()) == 1
     assert "secret" not in err
     assert not Path("new.html").exists()
+
+
+def test_choosing_by_the_page_is_said_not_to_be_covered():
+    for documents in (samples.several(), samples.many(3)):
+        together = " ".join(section(compare(documents, [str(i) for i in range(len(documents))]), "together").split())
+        assert "Choosing among these releases by this page is not covered." in together
+        assert "All of them together count" in together
+        assert "own guarantee counts" not in together

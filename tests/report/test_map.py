@@ -198,7 +198,7 @@ def test_where_no_number_settles_it_that_is_said(check):
 
 
 def test_a_tolerance_too_close_to_chance_is_said():
-    found = {"attacks.membership": {"verdict": "inconclusive", "details": {"needed_nonmembers": None, "mu_tolerance": 0.01}}}
+    found = {"attacks.membership": {"verdict": "inconclusive", "details": {"needed_nonmembers": None, "settleable": False}}}
     sentence = box(found)["Membership within tolerance"].sentence
     assert "The tolerance is too close to chance for a sample of usual size to settle it." in sentence
 
@@ -227,8 +227,9 @@ def test_a_pass_that_does_not_count_asks_for_controls_and_not_for_data():
 
 
 def seen(low: float) -> dict[str, dict]:
-    """A headline whose interval starts there."""
-    return {"attacks.membership": {"value": low + 0.01, "interval": [low, low + 0.02]}}
+    """A headline that surely finds so many at 1 %, and nobody at 10 %; its interval, which ignores that thresholds err, says more."""
+    lowest = [{"fpr": 0.01, "attack": "dcr.rank.unit", "lower": low}, {"fpr": 0.1, "attack": "dcr.rank.unit", "lower": 0.0}]
+    return {"attacks.membership": {"value": 0.9, "interval": [0.8, 0.95], "details": {"surely": lowest}}}
 
 
 def test_a_rate_beyond_what_the_guarantee_allows_breaks_it():
@@ -236,17 +237,19 @@ def test_a_rate_beyond_what_the_guarantee_allows_breaks_it():
     claim = box(seen(ceiling + 1e-6))["Formal guarantee"]
     assert claim.verdict == FAIL
     assert claim.sentence.startswith("The card's guarantee does not hold: ")
-    assert "name more than 1.83\u00a0% of the members while wrongly naming 1.0\u00a0% of the others" in claim.sentence
-    assert "an attack named 2.83\u00a0% [1.83,\u00a03.83\u00a0%]. Do not release this" in claim.sentence
+    assert "name more than 1.83\u00a0% of the members while wrongly naming 1\u00a0% of the others" in claim.sentence
+    assert "an attack names more than 1.83\u00a0%, a bound that is wrong less than once in 10\u202f000 reports" in claim.sentence
+    assert "Do not release this" in claim.sentence
 
 
 def test_a_rate_that_the_guarantee_allows_does_not():
     ceiling = highest_tpr(sample.card(), 0.01)
-    for changes in (seen(ceiling - 1e-6), seen(ceiling), {"attacks.membership": {"value": 0.5, "interval": None}}):
+    unknown = {"attacks.membership": {"value": 0.5, "interval": None, "details": {"surely": None}}}
+    for changes in (seen(ceiling - 1e-6), seen(ceiling), unknown):
         assert box(changes)["Formal guarantee"].verdict == PASS
     assert box(seen(0.9), sample.not_private_card())["Formal guarantee"].verdict == NONE
-    broken = seen(0.9)["attacks.membership"] | {"details": {"fpr": None}}
-    assert box({"attacks.membership": broken})["Formal guarantee"].verdict == PASS
+    broken = {"attacks.membership": {"details": {"surely": [{"fpr": None, "attack": "x", "lower": 0.9}]}}}
+    assert box(broken)["Formal guarantee"].verdict == PASS
 
 
 def test_what_breaks_the_guarantee_comes_before_what_the_policy_tolerates():

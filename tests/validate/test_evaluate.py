@@ -72,7 +72,7 @@ KEYS = {
     "attacks.ldr.rank": {"attack", "scaling", "level", "n_members", "n_nonmembers", "mde_auc", "tpr", "roc"},
     "attacks.membership": {
         "chosen", "fpr", "tp", "n_members", "fp", "n_nonmembers", "upper_all", "attacks", "tolerance", "mu_tolerance", "mde_auc",
-        "needed_nonmembers", "familywise_p", "precision",
+        "needed_nonmembers", "familywise_p", "precision", "above", "surely", "settleable", "power", "blind",
     },
     "attacks.familywise": {"p", "critical", "permutations", "attacks", "level"},
     "attacks.worst": {"groups", "judged", "auc_all", "interval_all"},

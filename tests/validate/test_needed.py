@@ -10,7 +10,7 @@ import pytest
 
 from tabsynth.policy import Policy
 from tabsynth.validate import Evidence
-from tabsynth.validate.attacks import attacks, attribute, linkability, singling_out
+from tabsynth.validate.attacks import attacks, attribute, linkability, replication, singling_out
 from tabsynth.validate.attacks._challenge import design
 from tabsynth.validate.attacks._inference import compared, needed, verdict
 from tabsynth.validate.intervals import needed_factor, newcombe, residual_risk
@@ -45,9 +45,9 @@ def test_no_factor_where_nothing_settles_it_or_only_too_much():
     assert needed_factor(lambda times: times >= 50, most=40) is None
 
 
-def decided(bounds: list, tolerated: float, *, fails_above: float, clears: slice = slice(None)) -> bool:
-    """Whether intervals settle a claim: one lies above where it fails, or all that have to lie under the tolerance."""
-    return any(low > fails_above for low, _ in bounds) or all(high <= tolerated for _, high in bounds[clears])
+def decided(bounds: list, tolerated: float, *, fails_above: float) -> bool:
+    """Whether intervals settle a claim: one lies above where it fails, or all lie under the tolerance."""
+    return any(low > fails_above for low, _ in bounds) or all(high <= tolerated for _, high in bounds)
 
 
 def check_by_brute_force(question, times: float):
@@ -59,18 +59,13 @@ def check_by_brute_force(question, times: float):
     assert not question(1.0)
 
 
-def test_needed_of_copies(tables):
-    finding = next(f for f in attacks(tables(0), ("ldr", "replication")) if f.check == "attacks.replication")
-    levels, unseen = finding.details["levels"], finding.details["needed_nonmembers"]
-    assert finding.verdict == "inconclusive"
-    assert levels[0]["n_holdout"] == 200
+def test_needed_of_copies():
+    level = replication._level("apart", 0.0, (15, 700, 6, 300), 1 - 0.05 / 4)
 
     def question(times: float) -> bool:
-        counts = [[times * level[k] for k in ("members", "n_members", "holdout", "n_holdout")] for level in levels]
-        bounds = [newcombe(*each, 1 - 0.05 / len(levels)) for each in counts]
-        return decided(bounds, 0.01, fails_above=0.0, clears=slice(1))
+        return newcombe(*(times * level[k] for k in ("members", "n_members", "holdout", "n_holdout")), 1 - 0.05 / 4)[1] <= 0.01
 
-    check_by_brute_force(question, unseen / 200)
+    check_by_brute_force(question, replication._needed([level], 0.01))
 
 
 @pytest.mark.parametrize("tolerated", [0.05, 0.08])
@@ -99,13 +94,20 @@ def residual_question(results: list[dict], tolerated: float, level: float):
     return question
 
 
-@pytest.mark.parametrize(("copied", "tolerated"), [(0, 0.09), (90, 0.2)])
+@pytest.mark.parametrize(("copied", "tolerated"), [(0, 0.04), (90, 0.28)])
 def test_needed_of_linkability(tables, copied, tolerated):
-    evidence = tables(copied, residual_risk=tolerated)
-    (finding,) = linkability.check(evidence, design(evidence))
+    (finding,) = linkability.check(tables(copied, residual_risk=tolerated))
     assert finding.verdict == "inconclusive"
-    question = residual_question(finding.details["results"], tolerated, 1 - 0.05 / 3)
-    check_by_brute_force(question, finding.details["needed_nonmembers"] / 100)
+
+    def question(times: float) -> bool:
+        bounds = []
+        for r in finding.details["results"]:
+            counts = [times * r[k] for k in ("members", "n_members", "nonmembers", "n_nonmembers")]
+            ends = newcombe(*counts, 1 - 0.05 / 3)[0], newcombe(*counts)[1]
+            bounds.append([end / (end + 1 - r["rate_members"]) for end in ends])
+        return decided(bounds, tolerated, fails_above=tolerated)
+
+    check_by_brute_force(question, finding.details["needed_nonmembers"] / 200)
 
 
 @pytest.mark.parametrize(("copied", "tolerated"), [(0, 0.05), (90, 0.2)])
@@ -124,7 +126,7 @@ def test_nothing_is_needed_where_the_verdict_is_known(tables):
         evidence = tables(copied, residual_risk=tolerated, attribute=tolerated, copies=tolerated)
         challenge = design(evidence)
         found = [
-            attribute.check(evidence, challenge, ["grade"])[0], *linkability.check(evidence, challenge),
+            attribute.check(evidence, challenge, ["grade"])[0], *linkability.check(evidence),
             *singling_out.check(evidence, challenge),
             *(f for f in attacks(evidence, ("ldr", "replication")) if f.check == "attacks.replication"),
         ]  # fmt: skip

@@ -331,12 +331,14 @@ def _targeted(schema, people, generate, targets=1, runs=40, seed=0, **options):
 
 def test_a_generator_that_shows_the_unit_is_worth_the_ceiling(schema, people):
     """20 judged fits a world, none wrong: the upper bounds at .025 / targets are 1 - (.025 / 2) ** (1 / 20)."""
-    found = _targeted(schema, people, partial(shown, people=people, epsilon=0), targets=1, claimed=1.0)
+    found = _targeted(schema, people, partial(shown, people=people, epsilon=0), targets=1, claimed=0.7)
     rate = 1 - 0.025 ** (1 / 20)
     assert found.check == "attacks.worst.targeted"
     assert found.value == pytest.approx(found.details["ceiling"]) == pytest.approx(log((1 - rate) / rate))
     assert found.verdict == "fail"
     (row,) = found.details["targets"]
+    rate = 1 - 0.0005 ** (1 / 20)
+    assert found.value > 0.8 > row["surely"] == pytest.approx(log((1 - rate) / rate))
     assert (row["fp"], row["fn"], row["with"], row["without"], row["auc"]) == (0, 0, 20, 20, 1)
     two = _targeted(schema, people, partial(shown, people=people, epsilon=0), targets=2, runs=20)
     rate = 1 - 0.0125 ** (1 / 10)
@@ -352,7 +354,7 @@ def test_one_epsilon_is_not_more(schema, people):
     assert max(each.value for each in found) < 1
     assert not any(each.verdict for each in found)
     assert np.mean([each.details["auc"] for each in found[:3]]) > 0.6
-    assert _targeted(schema, people, partial(shown, people=people, epsilon=4), runs=60, claimed=1.0).verdict == "fail"
+    assert _targeted(schema, people, partial(shown, people=people, epsilon=4), runs=120, claimed=1.0).verdict == "fail"
 
 
 def test_worlds_differ_in_the_target_alone(schema, people):

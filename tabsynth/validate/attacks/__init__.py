@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,9 +36,10 @@ from tabsynth.validate.attacks import (
     statistics,
     worst,
 )
-from tabsynth.validate.attacks._challenge import Challenge, design
+from tabsynth.validate.attacks._challenge import Challenge, design, searched
 from tabsynth.validate.attacks._nearest import nearest
-from tabsynth.validate.attacks._view import Attack, views
+from tabsynth.validate.attacks._power import planted, without_guarantee
+from tabsynth.validate.attacks._view import Attack, View, views
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import SCALINGS, Encoded, Encoder
 
@@ -60,7 +61,9 @@ ATTACKS = {
 """Every membership attack; a new one is a file and a line here."""
 PROFILED = ("dcr", "ldr", "nndr")
 """The attacks that are also run on whole units, where the synthetic table has units."""
-_CALIBRATION = 5_000
+SENSORS = ("dcr", "ldr")
+"""Tried on leaks, where they are run, to know whether the membership test would see them: cheap, and sure of a copied row, `dcr` where rows
+are rarely equal and `ldr` where many are."""
 AGAIN = ("dcr", "ldr", "replication")
 """What further tables from the same model are attacked with in any case."""
 OTHERS = ("replication", "focal", "attribute", "singling_out", "linkability", "reconstruction")
@@ -79,11 +82,11 @@ def attacks(evidence: Evidence, only: Sequence[str] = USUAL) -> list[Finding]:
         return first
     chosen = next(f for f in first if f.check == "attacks.membership").details.get("chosen") or ""
     again = [name for name in only if name in (*AGAIN, chosen.partition(".")[0])]
-    others = [attack_table(replace(evidence, synthetic=table), again) for table in evidence.further]
+    others = [attack_table(replace(evidence, synthetic=table), again, brief=True) for table in evidence.further]
     return [*first, regenerations.finding([first, *others])]
 
 
-def attack_table(evidence: Evidence, only: Sequence[str]) -> list[Finding]:
+def attack_table(evidence: Evidence, only: Sequence[str], *, brief: bool = False) -> list[Finding]:
     """Replication, every membership attack under every scaling that matters to it, all of them together, and the controls.
 
     Where units have several rows, a unit's score is the mean of its rows' scores, and the headline and the controls are about
@@ -94,13 +97,16 @@ def attack_table(evidence: Evidence, only: Sequence[str]) -> list[Finding]:
     evidence : Evidence
     only : sequence of str
         Names from `ATTACKS` and `OTHERS`; what all attacks say together is then about these.
+    brief : bool
+        For a further table: copies are only counted.
     """
     chosen = {name: attack for name, attack in ATTACKS.items() if name in only}
     challenge = design(evidence)
     encoded = _encoded(evidence.schema, [challenge.rows, challenge.synthetic, challenge.reference])
-    found, placebo, near = [], {}, {}
+    found, placebo, to_reference = [], {}, None
     for scaling, (view, fake) in zip(SCALINGS, views(*encoded), strict=True):
-        near[scaling] = view.to_synthetic.distances[:, 0], view.to_reference.distances[:, 0]
+        if scaling == "standardised":
+            to_reference = view.to_reference.distances[:, 0]
         for name, attack in chosen.items():
             if scaling in attack.scalings:
                 found += _levels(challenge, name, scaling, attack.score(view))
@@ -111,13 +117,32 @@ def attack_table(evidence: Evidence, only: Sequence[str]) -> list[Finding]:
     if "focal" in only and focal.possible(challenge):
         scores["focal"] = focal.scores(evidence.schema, challenge, evidence.measured)
         placebo["tables that were measured"] = focal.scores(evidence.schema, _fake(challenge), evidence.measured)
-    return [
-        *_unscored(evidence, challenge, encoded, near["standardised"][0], only),
+    overall = _overall(evidence, challenge, encoded, scores)
+    findings = [
+        *_unscored(evidence, challenge, only, brief),
         *([focal.finding(scores.get("focal"), evidence.schema, challenge, evidence.measured)] if "focal" in only else []),
         *(each.finding(challenge) for each in found),
-        *_overall(evidence, challenge, encoded, scores),
-        controls.check(evidence, challenge, encoded[0], near["standardised"][1], placebo),
+        *overall,
+        controls.check(evidence, challenge, encoded[0], to_reference, placebo),
     ]
+    contradicted = any(membership.contradicted(finding, evidence.guarantee) for finding in overall)
+    return without_guarantee(findings) if contradicted else findings
+
+
+def _sees(evidence: Evidence, challenge: Challenge, leak: str, scores: Mapping[str, np.ndarray]) -> bool:
+    """Whether one of `SENSORS` that were run, as one of all attacks, fails with the leak in the synthetic table's place."""
+    rng = np.random.default_rng([evidence.seed, 14])
+    table = searched(planted(evidence, leak).synthetic, challenge.rows, evidence.schema, rng)
+    rows, released, reference = _encoded(evidence.schema, [challenge.rows, table, challenge.reference])
+    near = [nearest(rows, known, "standardised", 1) for known in (released, reference)]
+    view = View("standardised", rows, released, reference, *near)
+    for name in SENSORS:
+        found = statistics.pooled(ATTACKS[name].score(view), challenge.units)
+        if any(key.startswith(f"{name}.") for key in scores) and np.isfinite(found).all():
+            mu = evidence.policy["membership_mu"]
+            if membership.fails(found, challenge.member, evidence.seed, mu, len(scores)):
+                return True
+    return False
 
 
 def _fake(challenge: Challenge) -> Challenge:
@@ -126,17 +151,16 @@ def _fake(challenge: Challenge) -> Challenge:
     return replace(challenge, synthetic=challenge.reference[:half], reference=challenge.reference[half:])
 
 
-def _unscored(
-    evidence: Evidence, challenge: Challenge, encoded: list[Encoded], distances: np.ndarray, only: Sequence[str]
-) -> list[Finding]:
+def _unscored(evidence: Evidence, challenge: Challenge, only: Sequence[str], brief: bool) -> list[Finding]:
     """The attacks of `OTHERS` that give units no score."""
     findings = []
     if "replication" in only:
-        calibration = nearest(encoded[2][:_CALIBRATION], encoded[1], "standardised", 1).distances[:, 0]
-        findings.append(replication.check(evidence, challenge, distances, calibration))
-    for name, check in (("attribute", attribute.check), ("singling_out", singling_out.check), ("linkability", linkability.check)):
+        findings.append(replication.check(evidence, brief=brief))
+    for name, check in (("attribute", attribute.check), ("singling_out", singling_out.check)):
         if name in only:
             findings += check(evidence, challenge)
+    if "linkability" in only:
+        findings += linkability.check(evidence)
     if "reconstruction" in only:
         findings += [f(evidence.schema, challenge, seed=evidence.seed) for f in (reconstruction.linear, reconstruction.tree)]
     return findings
@@ -207,7 +231,9 @@ def _overall(evidence: Evidence, challenge: Challenge, encoded: list[Encoded], s
     """What all attacks say together: the family-wise test, the headline, the ensemble, and the worst groups."""
     member, units = challenge.member, challenge.units
     overall = membership.familywise(scores, member, evidence.seed)
-    headline = membership.headline(scores, member, evidence.seed, evidence.policy["membership_mu"], overall.value)
+    unseen = 2 if evidence.reference is None else 1
+    headline = membership.headline(scores, member, evidence.seed, evidence.policy["membership_mu"], overall.value, unseen=unseen)
+    headline = membership.settled(headline, evidence, lambda leak: _sees(evidence, challenge, leak, scores))
     if headline.value is None:
         nobody = np.zeros(0)
         return [overall, headline, ensemble.finding(nobody, nobody > 0, 0), worst.check(nobody, nobody > 0, nobody, {})]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tabsynth.schema import Schema
 from tabsynth.validate.check import Evidence
-from tabsynth.validate.features import unit_codes
+from tabsynth.validate.features import row_ids, unit_codes
 
 UNITS = 20_000
 """At most this many member units, and as many non-member units."""
@@ -16,7 +17,7 @@ ROWS = 20_000
 """Units are drawn until they have about this many rows on each side."""
 REFERENCE_ROWS = 20_000
 SYNTHETIC_ROWS = 100_000
-"""At most this many rows of each table are searched; copies among rows left out are not seen, so this is high."""
+"""At most this many rows of the table are searched for near rows; exact copies are found in all of them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Challenge:
     member : ndarray of bool, shape (units,)
         Whether the unit is a member (its rows are training rows).
     reference, synthetic : DataFrame
-        In random order, at most REFERENCE_ROWS and SYNTHETIC_ROWS.
+        In random order, at most REFERENCE_ROWS and SYNTHETIC_ROWS; see `searched`.
     """
 
     rows: pd.DataFrame
@@ -76,13 +77,37 @@ def design(evidence: Evidence) -> Challenge:
     member_units = np.unique(members[member_rows], return_inverse=True)[1]
     other_units = np.unique(others[other_rows], return_inverse=True)[1]
     reference = evidence.holdout[~other_rows] if evidence.reference is None else evidence.reference
+    rows = pd.concat([evidence.train[member_rows], evidence.holdout[other_rows]], ignore_index=True)
     return Challenge(
-        rows=pd.concat([evidence.train[member_rows], evidence.holdout[other_rows]], ignore_index=True),
+        rows=rows,
         units=np.concatenate([member_units, other_units + size]),
         member=np.repeat([True, False], size),
         reference=_shuffled(reference, REFERENCE_ROWS, rng),
-        synthetic=_shuffled(evidence.synthetic, SYNTHETIC_ROWS, rng),
+        synthetic=searched(evidence.synthetic, rows, evidence.schema, rng),
     )
+
+
+def searched(
+    synthetic: pd.DataFrame, rows: pd.DataFrame, schema: Schema, rng: np.random.Generator, most: int = SYNTHETIC_ROWS
+) -> pd.DataFrame:
+    """The synthetic rows that attacks search, in random order: all, or so many.
+
+    Of a table with more rows, every exact copy of a challenge row is among them (one row of each kind; a member's copies and a
+    non-member's alike), and the rest are drawn at random: no copy is missed, however large the table is.
+    """
+    if len(synthetic) <= most:
+        return _shuffled(synthetic, most, rng)
+    asked, found = row_ids([rows, synthetic], schema)
+    order = rng.permutation(len(synthetic))
+    order = order[np.argsort(~_first_copies(found[order], asked), kind="stable")][:most]
+    return synthetic.iloc[rng.permutation(order)]
+
+
+def _first_copies(found: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Whether each synthetic row is the first one equal to some challenge row."""
+    first = np.zeros(len(found), bool)
+    first[np.unique(found, return_index=True)[1]] = True
+    return first & np.isin(found, asked)
 
 
 def _shuffled(table: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:

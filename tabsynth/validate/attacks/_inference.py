@@ -12,8 +12,8 @@ from tabsynth.validate.attacks._challenge import Challenge
 from tabsynth.validate.features import Encoded
 from tabsynth.validate.intervals import needed_factor, newcombe, residual_risk
 
-ROWS = 5_000
-"""At most this many units a side, and one row of each."""
+ROWS = 20_000
+"""At most this many units a side, and one row of each: as many as a challenge has."""
 
 
 def one_row_each(units: np.ndarray, rng: np.random.Generator, at_most: int = ROWS) -> np.ndarray:

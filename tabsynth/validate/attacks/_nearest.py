@@ -52,12 +52,84 @@ def within(queries: Encoded, table: Encoded, scaling: str, radius: float) -> np.
     return counts
 
 
+def nearest_without(
+    queries: Encoded, table: Encoded, scaling: str, owners: tuple[np.ndarray, np.ndarray], usable: np.ndarray
+) -> Neighbours:
+    """For each of some secrets, the row of `table` that is nearest to each query in all but the secret's own columns.
+
+    One pass for all secrets: the same as `nearest` with k = 1 on the other columns, in the time of one search.
+
+    Parameters
+    ----------
+    owners : (ndarray of int, ndarray of int)
+        The secret to which each numeric column and each label column belongs; -1 for a column of none.
+    usable : ndarray of bool, shape (secrets, rows)
+        Rows that are sought among; the others are never the nearest.
+
+    Returns
+    -------
+    Neighbours
+        With a column for each secret.
+    """
+    distances = np.full((len(queries), len(usable)), np.inf, np.float32)
+    index = np.full((len(queries), len(usable)), -1, np.int64)
+    forbidden = np.where(usable, np.float32(0), np.finfo(np.float32).max)
+
+    def scan(numbers, codes, rows_numbers, rows_codes, near, found):
+        _without(numbers, codes, rows_numbers, rows_codes, *owners, forbidden, near, found)
+
+    _in_parts(scan, queries, table, scaling, distances, index)
+    return Neighbours(distances.astype(float), index)
+
+
 def merged(parts: Sequence[Neighbours], starts: Sequence[int]) -> Neighbours:
     """The nearest rows of a table from those of its parts; `starts` is the first row of each part."""
     distances = np.hstack([p.distances for p in parts])
     index = np.hstack([np.where(p.index < 0, -1, p.index + start) for p, start in zip(parts, starts, strict=True)])
     order = np.argsort(distances, axis=1, kind="stable")[:, : parts[0].distances.shape[1]]
     return Neighbours(np.take_along_axis(distances, order, 1), np.take_along_axis(index, order, 1))
+
+
+def nearest_of_others(queries: Encoded, asking: np.ndarray, table: Encoded, owners: np.ndarray, scaling: str) -> np.ndarray:
+    """Distance from each query to the nearest row of `table` that its own unit does not hold; infinite where there is none.
+
+    Parameters
+    ----------
+    asking, owners : ndarray of int, shape (queries,) and (rows,)
+        The units of queries and rows; -1 for a row that no unit holds.
+    """
+    distances = np.full(len(queries), np.inf, np.float32)
+
+    def scan(numbers, codes, rows_numbers, rows_codes, units, least):
+        _of_others(numbers, codes, rows_numbers, rows_codes, owners, units, least)
+
+    _in_parts(scan, queries, table, scaling, asking, distances)
+    return distances.astype(float)
+
+
+def within_both(
+    first: tuple[Encoded, Encoded], second: tuple[Encoded, Encoded], scaling: str, radii: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Whether some row of a table lies within a radius of a query in both of two sets of columns, shape (queries, radii).
+
+    Parameters
+    ----------
+    first, second : (Encoded, Encoded)
+        Queries and table, with one set of columns each.
+    radii : (ndarray, ndarray)
+        Of each query in the first and in the second set, shape (queries, radii).
+    """
+    queries, table = second
+    centre = np.median(table.numeric[scaling], axis=0)
+    rows = np.ascontiguousarray((table.numeric[scaling] - centre).T, np.float32), np.ascontiguousarray(table.codes.T)
+    asked = np.ascontiguousarray(queries.numeric[scaling] - centre, np.float32), np.ascontiguousarray(queries.codes)
+    out = np.zeros(radii[0].shape, bool)
+
+    def scan(numbers, codes, rows_numbers, rows_codes, *parts):
+        _both(numbers, codes, rows_numbers, rows_codes, *rows, *parts)
+
+    _in_parts(scan, *first, scaling, *asked, *(np.ascontiguousarray(radius, np.float32) for radius in radii), out)
+    return out
 
 
 def _in_parts(scan: Callable, queries: Encoded, table: Encoded, scaling: str, *out: np.ndarray) -> None:
@@ -104,6 +176,63 @@ def _nearest(numbers, codes, table_numbers, table_codes, distances, index):
                     distances[i, at], index[i, at] = near[j], start + j
 
 
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _distances_without(numbers, codes, table_numbers, table_codes, number_owners, code_owners, start, size, parts, out):
+    """Distances of one query to a block of rows without each secret: sums of the others, so that equal rows are at distance 0."""
+    secrets = len(out)
+    parts[:] = 0  # row 0: columns of no secret; row s + 1: those of secret s
+    for c in range(len(numbers)):
+        value, column, part = numbers[c], table_numbers[c][start : start + size], parts[number_owners[c] + 1][:size]
+        for j in range(size):
+            part[j] += abs(value - column[j])
+    for c in range(len(codes)):
+        code, labels, part = codes[c], table_codes[c][start : start + size], parts[code_owners[c] + 1][:size]
+        for j in range(size):
+            part[j] += np.float32(2) * np.float32(labels[j] != code)
+    total = parts[0][:size]
+    for s in range(secrets):
+        own, part = out[s][:size], parts[s + 1][:size]
+        for j in range(size):
+            own[j] = total[j]
+            total[j] += part[j]
+    total[:] = 0
+    for s in range(secrets - 1, -1, -1):
+        own, part = out[s][:size], parts[s + 1][:size]
+        for j in range(size):
+            own[j] += total[j]
+            total[j] += part[j]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _least(values, forbidden):
+    """The smallest of some values, once those forbidden are out of reach."""
+    least = np.float32(np.inf)
+    for j in range(len(values)):
+        values[j] += forbidden[j]
+        least = min(least, values[j])
+    return least
+
+
+@numba.njit(cache=True, nogil=True)
+def _without(numbers, codes, table_numbers, table_codes, number_owners, code_owners, forbidden, distances, index):
+    rows, secrets = table_codes.shape[1], len(forbidden)
+    parts, near = np.empty((secrets + 1, _BLOCK), np.float32), np.empty((secrets, _BLOCK), np.float32)
+    for start in range(0, rows, _BLOCK):
+        size = min(_BLOCK, rows - start)
+        for i in range(len(numbers)):
+            _distances_without(
+                numbers[i], codes[i], table_numbers, table_codes, number_owners, code_owners, start, size, parts, near
+            )
+            for s in range(secrets):
+                least = _least(near[s][:size], forbidden[s][start : start + size])
+                if least < distances[i, s]:
+                    distances[i, s] = least
+                    at = 0
+                    while near[s][at] != least:
+                        at += 1
+                    index[i, s] = start + at
+
+
 @numba.njit(cache=True, nogil=True)
 def _within(numbers, codes, table_numbers, table_codes, radius, counts):
     rows = table_codes.shape[1]
@@ -115,3 +244,36 @@ def _within(numbers, codes, table_numbers, table_codes, radius, counts):
             _distances(numbers[i], codes[i], table_numbers, table_codes, start, near)
             for j in range(size):
                 counts[i] += near[j] < radius[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _of_others(numbers, codes, table_numbers, table_codes, owners, asking, distances):
+    rows = table_codes.shape[1]
+    block = np.empty(_BLOCK, np.float32)
+    for start in range(0, rows, _BLOCK):
+        size = min(_BLOCK, rows - start)
+        near = block[:size]
+        for i in range(len(numbers)):
+            _distances(numbers[i], codes[i], table_numbers, table_codes, start, near)
+            least, unit = distances[i], asking[i]
+            for j in range(size):
+                if near[j] < least and owners[start + j] != unit:
+                    least = near[j]
+            distances[i] = least
+
+
+@numba.njit(cache=True, nogil=True)
+def _both(numbers, codes, rows, labels, other_rows, other_labels, other_numbers, other_codes, radii, other_radii, out):
+    here, there = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
+    for start in range(0, labels.shape[1], _BLOCK):
+        size = min(_BLOCK, labels.shape[1] - start)
+        near, other = here[:size], there[:size]
+        for i in range(len(codes)):
+            if out[i, 0]:
+                continue
+            _distances(numbers[i], codes[i], rows, labels, start, near)
+            _distances(other_numbers[i], other_codes[i], other_rows, other_labels, start, other)
+            for j in range(size):
+                for k in range(out.shape[1]):
+                    if near[j] <= radii[i, k] and other[j] <= other_radii[i, k]:
+                        out[i, k] = True

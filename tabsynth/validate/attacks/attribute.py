@@ -5,88 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tabsynth.errors import OptionError
-from tabsynth.schema import Column
-from tabsynth.validate.attacks._challenge import Challenge
-from tabsynth.validate.attacks._inference import ROWS, only, trials
-from tabsynth.validate.attacks._nearest import nearest
+from tabsynth.schema import Column, Schema
+from tabsynth.tradeoff import Tradeoff
+from tabsynth.validate.attacks._asked import Asked, everyone
+from tabsynth.validate.attacks._challenge import SYNTHETIC_ROWS, Challenge
+from tabsynth.validate.attacks._inference import one_row_each
+from tabsynth.validate.attacks._learners import NEAREST, Guesses, guessed
+from tabsynth.validate.attacks._power import PLANTED, WHOLE, by_guarantee, confirmed, planted
+from tabsynth.validate.attacks._resplit import Differences, differences, unexplained
+from tabsynth.validate.attacks._secrets import MINIMUM, TOLERANCE, Secret, secrets_of
 from tabsynth.validate.attacks.statistics import halves
 from tabsynth.validate.check import Evidence, Finding
-from tabsynth.validate.features import Encoded, Encoder, axis_values, label_values
-from tabsynth.validate.intervals import Interval, needed_factor, newcombe
+from tabsynth.validate.intervals import Interval, needed_factor, newcombe, normal_quantile
 
 SECRETS = 8
 """Columns attacked unless some are named."""
-TRAINING_ROWS = 20_000
-"""The forests and the boosting are trained on at most this many synthetic rows; the nearest row is sought among all."""
-TOLERANCE = 0.05
-"""A number is guessed right within this share of the column's range among reference rows."""
+ROWS = 40_000
+"""Units are drawn until they have about this many rows on each side: half an interval is then below one percentage point."""
+POWER_ROWS = 5_000
+"""What a planted leak would show is measured on so many rows a side."""
 CONFIDENT = 0.9
 """An attacker guesses only where it is more confident than in this share of the cases."""
-BOOSTED_LABELS = 50
-"""Columns with more labels are not attacked by boosting, which fits a tree for each."""
-MINIMUM = 10
-"""Units a side and synthetic rows that know the secret."""
-_TREES = 25
-_DEPTH = 25
-_ROUNDS = 100
-_SCALING = "rank"
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One secret: what the attackers learn from, what they are asked, and the answers.
-
-    Parameters
-    ----------
-    known, asked : Encoded
-        Other columns of the synthetic rows, and of the challenge rows, whose secret is not missing.
-    values, truth : ndarray of float64
-        The secret in both: axis values, or label numbers (-1 for a label that no synthetic row has).
-    tolerance : float
-        A guess this near to the truth is right; 0 for labels.
-    weights : ndarray of float64
-        One over the share of reference rows with the true value (for numbers: in the same twentieth of the range).
-    """
-
-    column: Column
-    known: Encoded
-    asked: Encoded
-    values: np.ndarray
-    truth: np.ndarray
-    tolerance: float
-    weights: np.ndarray
-    member: np.ndarray
-    seed: int
-
-    @property
-    def attackers(self) -> list[str]:
-        labels = 0 if self.column.numeric else len(np.unique(self.values[:TRAINING_ROWS]))
-        return [name for name in _ATTACKERS if name != "boosting" or (labels != 1 and labels <= BOOSTED_LABELS)]
-
-    @property
-    def baseline(self) -> float:
-        """The guess of one who does not look at the row: the median or most frequent value of the synthetic rows."""
-        return float(np.median(self.values)) if self.column.numeric else float(np.bincount(self.values.astype(int)).argmax())
-
-    def right(self, guesses: np.ndarray | float) -> np.ndarray:
-        """Whether each guess is right; the error is absolute and never relative to the guess."""
-        return np.abs(guesses - self.truth) <= self.tolerance
-
-
-@dataclass(frozen=True)
-class _Guesses:
-    """Whether each guess is right, and how sure the attacker was of it (any scale; None where it cannot say)."""
-
-    right: np.ndarray
-    confidence: np.ndarray | None
 
 
 def check(evidence: Evidence, challenge: Challenge, secrets: Sequence[str] | None = None) -> list[Finding]:
@@ -94,9 +40,20 @@ def check(evidence: Evidence, challenge: Challenge, secrets: Sequence[str] | Non
 
     The attackers are the nearest synthetic row (numbers as ranks, as in Gower's distance), a random forest and gradient
     boosting. What they achieve on non-members is inference about the population, which any useful table allows; what they achieve
-    on members beyond that is leakage. The attacker is chosen on a random half of the units, and the value is its difference on
-    the other half; intervals of all attackers on all units hold for all attackers and columns together. Where units have several
-    rows, one row of each is drawn. A missing secret is not guessed.
+    on members beyond that is leakage. Asked about are all units of the training and holdout tables and all their rows; a unit
+    counts once, by the share of its rows that were guessed right. Differences are those of what real rows alone do not predict
+    (`unexplained`), and intervals, for all attackers and columns together, come from splitting the units again (`differences`). The
+    attacker is chosen on a random half of the units, and the value is its difference on the other half. A missing secret is not guessed.
+
+    A pass needs more than small bounds: with the training rows in the synthetic table's place, the nearest row has to fail the check
+    on the same column. Where not even that makes a difference for any attacker beyond what is tolerated, because everybody's value is
+    guessed right from the population or nobody's can be told from other columns, the column is harmless, and passes too. That 5 % copies
+    would be noticed is reported and not required: they let at most 5 % of members be guessed better, which is within the tolerance.
+
+    Where the release's guarantee can be relied on, a right guess about a unit is an event that it bounds, because the attackers learn
+    from the release alone: its probability for a member is at most ``tpr(p)``, where p is that for the same unit left out, and for
+    averages, because the curve is concave. Where ``tpr(p) - p`` is at most what is tolerated for all p in the interval of the
+    non-members' rate, a column passes by the guarantee, unless the measurement fails.
 
     Parameters
     ----------
@@ -111,19 +68,56 @@ def check(evidence: Evidence, challenge: Challenge, secrets: Sequence[str] | Non
     References
     ----------
     Article 29 Working Party (2014), Opinion 05/2014, section 2.2 (inference); NIST Collaborative Research Cycle (rarity weights);
-    Francis and Wagner (2025), arXiv 2507.01710 (precision and recall of confident guesses).
+    Francis and Wagner (2025), arXiv 2507.01710 (precision and recall of confident guesses); Yeom et al. (2018), CSF (attribute advantage).
     """
     columns = [evidence.schema[name] for name in _names(evidence, secrets)]
-    tasks = _tasks(evidence, challenge, columns)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        guesses = list(pool.map(lambda task: task if isinstance(task, str) else _attacked(task), tasks))
-    family = sum(len(g) for g in guesses if not isinstance(g, str))
+    asked = everyone(evidence, ROWS)
+    tasks = secrets_of(evidence, asked, challenge.synthetic, columns)
+    secret = [each for each in tasks if isinstance(each, Secret)]
+    judged = iter(_judged(evidence, asked, secret) if secret else ())
     return [
-        Finding(f"attacks.attribute.{column.name}", _title(column), None, reference=0.0, note=found)
-        if isinstance(found, str)
-        else _finding(column, task, found, evidence, family)
-        for column, task, found in zip(columns, tasks, guesses, strict=True)
+        Finding(f"attacks.attribute.{column.name}", _title(column), None, reference=0.0, note=task)
+        if isinstance(task, str)
+        else next(judged)
+        for column, task in zip(columns, tasks, strict=True)
     ]
+
+
+def outlook(
+    members: int, others: int, columns: int, rows: int, tolerated: float, guarantee: Tradeoff | None
+) -> tuple[str | None, int | None]:
+    """What would settle the claim, for a release that leaks nothing: that all columns pass has then a probability of 90 %.
+
+    Cautious for guesses (right half of the time and not predicted by real rows; usually half as many units suffice) and for attackers and
+    columns, which are taken to have nothing to do with each other; units' rows are taken to resemble each other little (correlation .1).
+
+    Parameters
+    ----------
+    members, others : int
+        Units.
+    columns, rows : int
+        Modelled columns; rows of a unit.
+
+    Returns
+    -------
+    str or None
+        ``guarantee`` or ``measurement``; None where it would probably stay open.
+    int or None
+        Units that the generator never saw with which a measurement would settle it.
+    """
+    family = max(3 * min(columns, SECRETS), 1)
+    reach = normal_quantile(1 - 0.05 / family) + normal_quantile(1 - 0.2 / family)
+    room = (tolerated / reach) ** 2 / (0.25 * (0.1 + 0.9 / rows)) - 1 / max(members, 1)
+    least = ceil(1 / room) if room > 0 and columns > 1 and tolerated > 0 else None
+    if guarantee is not None and guarantee.advantage <= tolerated:
+        return "guarantee", least
+    return "measurement" if least is not None and others >= max(least, MINIMUM) else None, least
+
+
+def sizes(evidence: Evidence) -> tuple[int, int]:
+    """How many members and non-members are asked about."""
+    member = everyone(evidence, ROWS).member
+    return int(member.sum()), int((~member).sum())
 
 
 def _title(column: Column) -> str:
@@ -140,136 +134,130 @@ def _names(evidence: Evidence, secrets: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(secrets))
 
 
-def _tasks(evidence: Evidence, challenge: Challenge, columns: list[Column]) -> list[_Task | str]:
-    """A task for each secret, or why there is none."""
-    schema, rng = evidence.schema, np.random.default_rng([evidence.seed, 8])
-    rows = trials(challenge, rng)
-    asked, member = challenge.rows.iloc[rows], challenge.row_member[rows]
-    encoder = Encoder.fit(schema, challenge.reference, challenge.synthetic)
-    encoded = encoder.transform(challenge.synthetic), encoder.transform(asked)
-    out: list[_Task | str] = []
-    for column in columns:
-        others = {c.name for c in schema.modelled} - {column.name}
-        tables = [_values(table, column) for table in (challenge.synthetic, asked, challenge.reference)]
-        present = [~pd.isna(values) for values in tables]
-        sizes = [int(present[0].sum()), int((present[1] & member).sum()), int((present[1] & ~member).sum())]
-        synthetic, truth, reference = (values[has] for values, has in zip(tables, present, strict=True))
-        if not others or min(sizes) < MINIMUM or len(np.unique(reference)) < 2:
-            out.append(_why(sizes, bool(others)))
-            continue
-        known, questions = (only(e, schema, others)[has] for e, has in zip(encoded, present, strict=False))
-        task = column, known, questions, *_answers(column, synthetic, truth, reference), member[present[1]], evidence.seed
-        out.append(_Task(*task))
+def _judged(evidence: Evidence, asked: Asked, secrets: Sequence[Secret]) -> list[Finding]:
+    """The findings on secrets that were guessed."""
+    guesses, rng = _side_by_side(secrets), np.random.default_rng([evidence.seed, 8])
+    left = unexplained(_outcomes(asked, secrets, guesses), asked.features(evidence.schema), rng)
+    together = differences(left, asked.member, rng)
+    ceilings = _ceilings(evidence, asked, [s.task.column for s in secrets], together.critical)
+    findings, at = [], 0
+    for secret, own, ceiling in zip(secrets, guesses, ceilings, strict=True):
+        columns = slice(at, at := at + len(own))
+        found = Differences(together.values[columns], together.errors[columns], together.critical)
+        finding = _finding(evidence, asked, secret, own, left[:, columns], found, left.shape[1])
+        seen = {leak: bool(ceiling[leak]["simultaneous"][0] > 0) for leak in PLANTED}
+        harmless = ceiling[WHOLE]["most"] <= evidence.policy["attribute"]
+        finding = replace(finding, details=finding.details | {"ceiling": ceiling, "harmless": harmless})
+        finding = confirmed(finding, seen, () if harmless else (WHOLE,))
+        if finding.details["blind"]:
+            finding = replace(finding, details=finding.details | {"needed_nonmembers": None})
+        findings.append(
+            by_guarantee(finding, _allowed(evidence, asked, secret, own, together.critical), evidence.policy["attribute"])
+        )
+    return findings
+
+
+def _side_by_side(secrets: Sequence[Secret], names: Sequence[str] | None = None) -> list[dict[str, Guesses]]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda secret: guessed(secret.task, names), secrets))
+
+
+def _outcomes(asked: Asked, secrets: Sequence[Secret], guesses: Sequence[dict[str, Guesses]]) -> np.ndarray:
+    """Shares guessed right, shape (units, attackers of all secrets)."""
+    return np.array([
+        asked.shares(guess.right, secret.present) for secret, own in zip(secrets, guesses, strict=True) for guess in own.values()
+    ]).T  # fmt: skip
+
+
+def _ceilings(evidence: Evidence, asked: Asked, columns: Sequence[Column], critical: float) -> list[dict[str, dict[str, Any]]]:
+    """For each column and planted leak: what the nearest row gains, with its interval.
+
+    The gain is measured on some of the units, and the interval is as wide as it is for all. ``most`` of the training rows is the
+    highest bound of all attackers, looked at where the nearest row notices nothing.
+    """
+    some, rng = asked.some(POWER_ROWS, np.random.default_rng([evidence.seed, 13])), np.random.default_rng([evidence.seed, 14])
+    scale = critical * (_information(some.member) / _information(asked.member)) ** 0.5
+    out: list[dict[str, dict[str, Any]]] = [{} for _ in columns]
+    for leak in PLANTED:
+        table = planted(evidence, leak).synthetic
+        tasks = secrets_of(evidence, some, table.iloc[rng.permutation(len(table))[:SYNTHETIC_ROWS]], columns)
+        known = [i for i, task in enumerate(tasks) if isinstance(task, Secret)]
+        gains = _gains(evidence.schema, some, [tasks[i] for i in known], scale, (NEAREST,))
+        for i, told in enumerate(out):
+            difference, interval = gains[known.index(i)] if i in known else (None, (-1.0, 1.0))
+            told[leak] = {"difference": difference, "simultaneous": list(interval), "most": interval[1]}
+            if leak == WHOLE and i in known and interval[0] <= 0:
+                told[leak]["most"] = max(high for _, (_, high) in _gains(evidence.schema, some, [tasks[i]], scale))
     return out
 
 
-def _why(sizes: list[int], others: bool) -> str:
-    if not others:
-        return "There is no other column to guess from."
-    known, members, nonmembers = sizes
-    return (
-        f"Known for {known} synthetic rows, {members} members and {nonmembers} non-members: at least {MINIMUM} of each are "
-        "needed, and two different values among the reference rows."
-    )
+def _gains(
+    schema: Schema, asked: Asked, secrets: Sequence[Secret], errors: float, names: Sequence[str] | None = None
+) -> list[tuple[float, Interval]]:
+    """Differences, and intervals of so many standard errors either way."""
+    if not secrets:
+        return []
+    outcomes = _outcomes(asked, secrets, _side_by_side(secrets, names))
+    found = differences(unexplained(outcomes, asked.features(schema), np.random.default_rng(0)), asked.member, None)
+    return [(float(value), found.interval(i, errors)) for i, value in enumerate(found.values)]
 
 
-def _values(table: pd.DataFrame, column: Column) -> np.ndarray:
-    return axis_values(table, column) if column.numeric else label_values(table, column)
+def _information(member: np.ndarray) -> float:
+    """What the variance of a difference is inversely proportional to."""
+    return member.sum() * (~member).sum() / len(member)
 
 
-def _answers(
-    column: Column, synthetic: np.ndarray, truth: np.ndarray, reference: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
-    """The secret as numbers in synthetic and challenge rows, the tolerance, and the rarity weights of the challenge rows."""
-    if not column.numeric:
-        labels = pd.Index(np.unique(synthetic.astype(str)))
-        values, answers = (labels.get_indexer(part).astype(float) for part in (synthetic, truth))
-        return values, answers, 0.0, _rarity(truth, reference)
-    low, high = reference.min(), reference.max()
-    cells = (((part - low) / (high - low) / TOLERANCE).clip(0, 1 / TOLERANCE - 1).astype(int) for part in (truth, reference))
-    return synthetic, truth, TOLERANCE * float(high - low), _rarity(*cells)
+def _allowed(evidence: Evidence, asked: Asked, secret: Secret, own: dict[str, Guesses], critical: float) -> float | None:
+    """Most by which the guarantee lets members be guessed right more often, at the non-members' rates that are compatible with theirs."""
+    if evidence.guarantee is None:
+        return None
+    most = []
+    for guess in own.values():
+        shares = asked.shares(guess.right, secret.present)[~asked.member]
+        shares = shares[~np.isnan(shares)]
+        rate, half = shares.mean(), critical * float(np.sqrt(((shares - shares.mean()) ** 2).sum() + 2.0)) / len(shares)
+        most.append(_advantage(evidence.guarantee, max(0.0, rate - half), min(1.0, rate + half)))
+    return max(most)
 
 
-def _rarity(truth: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """One over the share of reference rows with the same value; a value they lack counts as if one had it."""
-    counts = pd.Series(reference).value_counts().reindex(truth).fillna(1).to_numpy(float)
-    return len(reference) / counts
+def _advantage(guarantee: Tradeoff, low: float, high: float) -> float:
+    """Highest true-positive rate less false-positive rate, at a false-positive rate between two: concave in it, so ever closer."""
+
+    def gain(rate: float) -> float:
+        return guarantee.tpr(min(max(rate, 1e-12), 1 - 1e-12)) - rate
+
+    while high - low > 1e-6:
+        third = (high - low) / 3
+        low, high = (low + third, high) if gain(low + third) < gain(high - third) else (low, high - third)
+    return gain((low + high) / 2)
 
 
-def _attacked(task: _Task) -> dict[str, _Guesses]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # secrets run side by side
-        return {name: _ATTACKERS[name](task) for name in task.attackers}
-
-
-def _nearest_row(task: _Task) -> _Guesses:
-    found = nearest(task.asked, task.known, _SCALING, 1)
-    return _Guesses(task.right(task.values[found.index[:, 0]]), -found.distances[:, 0])
-
-
-def _forest(task: _Task) -> _Guesses:
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
-    kind = RandomForestRegressor if task.column.numeric else RandomForestClassifier
-    model = kind(_TREES, max_depth=_DEPTH, max_features="sqrt", random_state=task.seed).fit(*_training(task))
-    if not task.column.numeric:
-        return _likeliest(task, model)
-    trees = np.array([tree.predict(_features(task.asked).astype(np.float32)) for tree in model.estimators_])
-    return _Guesses(task.right(trees.mean(axis=0)), -trees.std(axis=0))
-
-
-def _boosting(task: _Task) -> _Guesses:
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    settings = {"early_stopping": False, "random_state": task.seed}
-    if task.column.numeric:
-        model = HistGradientBoostingRegressor(max_iter=_ROUNDS, **settings).fit(*_training(task))
-        return _Guesses(task.right(model.predict(_features(task.asked))), None)
-    features, values = _training(task)
-    rounds = max(10, 2 * _ROUNDS // max(len(np.unique(values)), 2))  # each fits a tree for every label
-    return _likeliest(task, HistGradientBoostingClassifier(max_iter=rounds, **settings).fit(features, values))
-
-
-_ATTACKERS = {"nearest row": _nearest_row, "forest": _forest, "boosting": _boosting}
-
-
-def _likeliest(task: _Task, model: Any) -> _Guesses:
-    chances = model.predict_proba(_features(task.asked))
-    return _Guesses(task.right(model.classes_[chances.argmax(axis=1)]), chances.max(axis=1))
-
-
-def _features(table: Encoded) -> np.ndarray:
-    return np.hstack([table.numeric[_SCALING], table.codes])
-
-
-def _training(task: _Task) -> tuple[np.ndarray, np.ndarray]:
-    return _features(task.known[:TRAINING_ROWS]), task.values[:TRAINING_ROWS]
-
-
-def _finding(column: Column, task: _Task, found: dict[str, _Guesses], evidence: Evidence, family: int) -> Finding:
-    level, tolerated = 1 - 0.05 / family, evidence.policy["attribute"]
-    results = {name: _result(task, guesses, level) for name, guesses in found.items()}
-    choosing, judging = halves(task.member, np.random.default_rng([evidence.seed, 9]))
-    gaps = {name: np.subtract(*_rates(g.right[choosing], task.member[choosing])) for name, g in found.items()}
-    chosen = max(gaps, key=gaps.__getitem__)
-    right, member = found[chosen].right[judging], task.member[judging]
+def _finding(
+    evidence: Evidence, asked: Asked, secret: Secret, own: dict[str, Guesses], left: np.ndarray, found: Differences, family: int
+) -> Finding:
+    column, tolerated = secret.task.column, evidence.policy["attribute"]
+    results = {name: _result(asked, secret, guess, found, i) for i, (name, guess) in enumerate(own.items())}
+    choosing, judging = halves(asked.member, np.random.default_rng([evidence.seed, 9]))
+    chosen = int(differences(left[choosing], asked.member[choosing], None).values.argmax())
+    told = differences(left[judging], asked.member[judging], None)
     decision = _verdict([result["simultaneous"] for result in results.values()], tolerated)
-    more = _needed(list(results.values()), tolerated, level) if decision == "inconclusive" else None
+    more = _more(found, tolerated) if decision == "inconclusive" else None
     rule = f"A guess within {TOLERANCE:.0%} of the column's range counts as right. " if column.numeric else ""
     return Finding(
-        f"attacks.attribute.{column.name}", _title(column), float(np.subtract(*_rates(right, member))), _gap(right, member), 0.0,
+        f"attacks.attribute.{column.name}", _title(column), float(told.values[chosen]), told.interval(chosen, normal_quantile()), 0.0,
         "guessed no more often than for unseen units", verdict=decision,
         note=(
-            f"The attacker ({chosen}) was chosen on one half of the units, the value is from the other half. {rule}Verdict: "
-            f"intervals for all {family} attackers and columns together (Bonferroni); fail if a lower bound is above 0, pass if "
-            f"every upper bound is at most {100 * tolerated:g} percentage points. What is guessed equally well for unseen "
-            "units is known from the population and is not counted as leakage, though it can still harm."
+            f"The attacker ({list(own)[chosen]}) was chosen on one half of the units, the value is from the other half. {rule}Differences "
+            "allow for how predictable each record is from real rows, so they are not exactly those of the shares. Verdict: intervals "
+            f"for all {family} attackers and columns together, by splitting the units again at random; fail if a lower bound is above 0, "
+            f"pass if every upper bound is at most {100 * tolerated:g} percentage points and a release of the training rows would fail. "
+            "What is guessed equally well for unseen units is known from the population and is not counted as leakage, though it can "
+            "still harm."
         ),
         details={
-            "column": column.name, "chosen": chosen, "attackers": results, "family": family, "tolerated": tolerated,
-            "tolerance": TOLERANCE if column.numeric else None, "synthetic_rows": len(task.known),
-            "needed_nonmembers": more and ceil(more * int((~task.member).sum())), "most": ROWS,
+            "column": column.name, "chosen": list(own)[chosen], "attackers": results, "family": family, "tolerated": tolerated,
+            "tolerance": TOLERANCE if column.numeric else None, "synthetic_rows": len(secret.task.known),
+            "needed_nonmembers": more and ceil(more * int((~asked.member).sum())), "most": int((~asked.member).sum()) if len(evidence.holdout) > ROWS else None,
         },
     )  # fmt: skip
 
@@ -281,38 +269,46 @@ def _verdict(bounds: Sequence[Sequence[float]], tolerated: float) -> str:
     return "pass" if all(high <= tolerated for _, high in bounds) else "inconclusive"
 
 
-def _needed(results: Sequence[dict[str, Any]], tolerated: float, level: float) -> float | None:
-    """How many times the units `_verdict` would need to decide, if all rates stayed as they are; None if no number would do."""
-    counts = [[result[name] for name in ("members", "n_members", "nonmembers", "n_nonmembers")] for result in results]
-    return needed_factor(
-        lambda times: _verdict([newcombe(*(times * n for n in each), level) for each in counts], tolerated) != "inconclusive"
-    )
+def _more(found: Differences, tolerated: float) -> float | None:
+    """How many times the units `_verdict` would need to decide, if all differences stayed as they are; None if no number would do."""
+
+    def settled(times: float) -> bool:
+        bounds = [found.interval(i, found.critical / times**0.5) for i in range(len(found.values))]
+        return _verdict(bounds, tolerated) != "inconclusive"
+
+    return needed_factor(settled)
 
 
-def _result(task: _Task, guesses: _Guesses, level: float) -> dict[str, Any]:
-    right, member = guesses.right, task.member
-    base = _rates(task.right(task.baseline), member)
-    rates = _rates(right, member)
+def _result(asked: Asked, secret: Secret, guess: Guesses, found: Differences, at: int) -> dict[str, Any]:
+    """One attacker on one column. Shares are of units; what counts rows is about one row of each."""
+    task = secret.task
+    shares, blind = (asked.shares(right, secret.present) for right in (guess.right, task.right(task.baseline)))
+    known = ~np.isnan(shares)
+    shares, blind, member = shares[known], blind[known], asked.member[known]
+    rates, base = ([float(values[side].mean()) for side in (member, ~member)] for values in (shares, blind))
+    units = asked.units[secret.present]
+    one = np.sort(one_row_each(units, np.random.default_rng([task.seed, 15]), len(units)))
+    right, row_member = guess.right[one], asked.member[units[one]]
     return {
-        "members": int(right[member].sum()), "n_members": int(member.sum()),
-        "nonmembers": int(right[~member].sum()), "n_nonmembers": int((~member).sum()),
-        "accuracy_members": rates[0], "accuracy_nonmembers": rates[1], "difference": rates[0] - rates[1],
-        "interval": list(_gap(right, member)), "simultaneous": list(_gap(right, member, level)),
+        "members": _count(shares[member]), "n_members": int(member.sum()),
+        "nonmembers": _count(shares[~member]), "n_nonmembers": int((~member).sum()),
+        "accuracy_members": rates[0], "accuracy_nonmembers": rates[1], "difference": float(found.values[at]),
+        "interval": list(found.interval(at, normal_quantile())), "simultaneous": list(found.interval(at)),
         "baseline_members": base[0], "baseline_nonmembers": base[1], "population_inference": rates[1] - base[1],
-        "rarity_weighted": _weighted(right, member, task.weights),
-        "confident": None if guesses.confidence is None else _confident(right, member, guesses.confidence),
+        "rarity_weighted": _weighted(right, row_member, secret.weights[one]),
+        "confident": None if guess.confidence is None else _confident(right, row_member, guess.confidence[one]),
     }  # fmt: skip
 
 
-def _rates(right: np.ndarray, member: np.ndarray) -> tuple[float, float]:
-    """Share of right guesses on members, on non-members."""
-    return float(right[member].mean()), float(right[~member].mean())
+def _count(shares: np.ndarray) -> float:
+    """Their sum, an integer where no unit has several rows."""
+    total = round(float(shares.sum()), 2)
+    return int(total) if total == int(total) else total
 
 
-def _gap(right: np.ndarray, member: np.ndarray, level: float = 0.95) -> Interval:
-    """Newcombe's interval of the difference of the two."""
-    counts = [int(n) for side in (member, ~member) for n in (right[side].sum(), side.sum())]
-    low, high = newcombe(*counts, level)
+def _gap(right: np.ndarray, member: np.ndarray) -> Interval:
+    """Newcombe's interval of the difference of two shares."""
+    low, high = newcombe(*(int(n) for side in (member, ~member) for n in (right[side].sum(), side.sum())))
     return float(low), float(high)
 
 

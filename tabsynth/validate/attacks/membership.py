@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tabsynth.validate.attacks import statistics
-from tabsynth.validate.check import Finding
+from tabsynth.tradeoff import Tradeoff, gaussian_tpr
+from tabsynth.validate.attacks import bounds, statistics
+from tabsynth.validate.attacks._power import COPIES, PLANTED, WHOLE, by_guarantee, confirmed
+from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.intervals import delong
 
 PRIORS = (0.5, 0.1, 0.01)
 """Shares of members among the people asked about, at which the precision is stated."""
 LEVEL = 0.05
+ALARM_ERROR = 1e-4
+"""Chance that attacks on a generator which keeps its guarantee seem to contradict it, over all attacks and rates together."""
 _TITLE = "Members identified by the strongest attack"
 _FEW = "Nothing to judge: at least two members, two non-members and one attack with scores are needed."
 
@@ -23,13 +28,22 @@ def split(member: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def headline(
-    scores: Mapping[str, np.ndarray], member: np.ndarray, seed: int, mu: float, familywise_p: float | None = None
+    scores: Mapping[str, np.ndarray],
+    member: np.ndarray,
+    seed: int,
+    mu: float,
+    familywise_p: float | None = None,
+    *,
+    unseen: int = 1,
 ) -> Finding:
-    """Choose the attack with the highest true positive rate (then AUC) on one half of the units, report it on the other half.
+    """Are all attacks within the tolerance? And the strongest one: chosen on one half of the units, reported on the other.
 
-    Pass: the upper bounds of all attacks, simultaneous at 95 % (Bonferroni, from all units), lie under the tolerance curve.
-    Fail: the chosen attack's lower bound lies above it. The false positive rate is 1 %, or 10 % with fewer than 1,000
-    non-members to report on.
+    The verdict uses all units and every attack, with ties in random order (`bounds.untied`). Fail: some attack's lower bound lies above
+    the tolerance curve, at a false positive rate of 1 % or 10 %; the bounds hold for all attacks and both rates together
+    (Bonferroni). Pass: otherwise, if every attack's upper bound at one rate lies below. A family passes wrongly only if the
+    attack that exceeds the tolerance does, so each bound has the whole error (intersection-union test: Berger 1982, Technometrics
+    24(4)), and the highest of them bounds the strongest attack. That rate is 1 % where so many units can settle it, else 10 %
+    (`bounds.needed`); which of the two depends on nothing but sizes and policy.
 
     Parameters
     ----------
@@ -39,33 +53,119 @@ def headline(
         Tolerance curve: what a mu-GDP release would allow.
     familywise_p : float, optional
         Value of `familywise`, for the details. It decides nothing here: a leak can be real and yet within the tolerance.
+    unseen : int
+        How many units that the generator never saw it takes for one non-member: 2 where half of them are reference rows.
     """
     choosing, reporting = split(member, seed)
     if not scores or len(np.unique(member[choosing])) < 2:
         return Finding("attacks.membership", _TITLE, None, note=_FEW)
-    n, n_others, k = int(member[reporting].sum()), int((~member[reporting]).sum()), len(scores)
-    fpr = 0.01 if statistics.printable(0.01, n_others) else 0.1
+    rng, k = np.random.default_rng([seed, 12]), len(scores)
+    n, n_others = int(member[reporting].sum()), int((~member[reporting]).sum())
+    ranks = {name: bounds.untied(s, rng) for name, s in scores.items()}
+    fpr = judged_at(mu, int((~member).sum()), k)
 
     def strength(name: str) -> tuple[float, float]:
-        half = scores[name][choosing], member[choosing]
+        half = ranks[name][choosing], member[choosing]
         return statistics.tpr_at_fpr(*half, fpr)["tpr"], delong(*half)[0]
 
-    chosen = max(scores, key=strength)
-    rate = statistics.tpr_at_fpr(scores[chosen][reporting], member[reporting], fpr)
-    upper = max(statistics.tpr_upper(s, member, fpr, 0.05 / k) for s in scores.values())
-    tolerance = statistics.gaussian_tpr(mu, fpr)
-    verdict = "pass" if upper < tolerance else "fail" if rate["interval"][0] > tolerance else "inconclusive"
+    chosen = max(ranks, key=strength)
+    rate = statistics.tpr_at_fpr(ranks[chosen][reporting], member[reporting], fpr)
+    upper = max(bounds.tpr_upper(r, member, fpr, bounds.PASS_ERROR) for r in ranks.values())
+    above = _above(lowest(ranks, member, bounds.FAIL_ERROR), mu)
+    tolerance, least = gaussian_tpr(mu, fpr), bounds.needed(mu, max(bounds.RATES), k)
     return Finding(
         "attacks.membership", f"{_TITLE}, at a false positive rate of {fpr:.0%}", rate["tpr"], tuple(rate["interval"]), fpr,
-        "chance", verdict=verdict, note=f"Tolerated: {tolerance:.1%}, the most that a {mu:g}-GDP release allows at this rate.",
+        "chance", verdict="fail" if above else "pass" if upper < tolerance else "inconclusive",
+        note=f"Tolerated: {tolerance:.1%}, the most that a {mu:g}-GDP release allows at this rate.",
         details={
             "chosen": chosen, "fpr": fpr, "tp": rate["tp"], "n_members": n, "fp": rate["fp"], "n_nonmembers": n_others,
             "upper_all": upper, "attacks": k, "tolerance": tolerance, "mu_tolerance": mu, "familywise_p": familywise_p,
+            "above": above, "surely": lowest(ranks, member, ALARM_ERROR), "settleable": least is not None,
             "precision": [statistics.precision(rate["tp"], n, rate["fp"], n_others, prior) for prior in PRIORS],
             "mde_auc": statistics.mde_auc(int(member.sum()), int((~member).sum()), k),
-            "needed_nonmembers": statistics.needed_nonmembers(mu, fpr, k),
+            "needed_nonmembers": unseen * least if least and (~member).sum() < least else None,
         },
     )  # fmt: skip
+
+
+def judged_at(mu: float, nonmembers: int, attacks: int) -> float:
+    """The lowest false positive rate at which so many units can settle whether attacks are within the tolerance, or 10 %."""
+    for fpr in bounds.RATES:
+        least = bounds.needed(mu, fpr, attacks)
+        if least is not None and nonmembers >= least:
+            return fpr
+    return max(bounds.RATES)
+
+
+def outlook(units: int, attacks: int, mu: float, guarantee: Tradeoff | None) -> tuple[str | None, int | None]:
+    """What would settle whether so many useless attacks are within the tolerance, with so many members and as many non-members.
+
+    Returns
+    -------
+    str or None
+        ``guarantee`` or ``measurement``; None where it would probably stay open.
+    int or None
+        Units that the generator never saw with which a measurement would settle it, half of them being reference rows.
+    """
+    fpr, least = judged_at(mu, units, attacks), bounds.needed(mu, max(bounds.RATES), attacks)
+    if guarantee is not None and guarantee.tpr(fpr) <= gaussian_tpr(mu, fpr):
+        by = "guarantee"
+    else:
+        by = "measurement" if least is not None and units >= least else None
+    return by, least and 2 * least
+
+
+def lowest(ranks: Mapping[str, np.ndarray], member: np.ndarray, error: float, attacks: int | None = None) -> list[dict[str, Any]]:
+    """The highest lower bound at each rate of `bounds.RATES`: fpr, attack, lower.
+
+    Bounds of all attacks (as many as there are ranks, or `attacks`) at all rates are wrong together with probability `error`.
+    """
+    look = error / ((attacks or len(ranks)) * len(bounds.RATES))
+    out = []
+    for fpr in bounds.RATES:
+        found = {name: bounds.tpr_lower(r, member, fpr, look) for name, r in ranks.items()}
+        attack = max(found, key=found.get)
+        out.append({"fpr": fpr, "attack": attack, "lower": found[attack]})
+    return out
+
+
+def _above(lowest: Sequence[Mapping[str, Any]], mu: float) -> list[dict[str, Any]]:
+    """Those above the tolerance curve."""
+    return [dict(low) for low in lowest if low["lower"] > gaussian_tpr(mu, low["fpr"])]
+
+
+def contradicted(finding: Finding, guarantee: Tradeoff | None) -> bool:
+    """Whether some attack surely finds more members than the guarantee allows."""
+    surely = finding.details.get("surely", ())
+    return guarantee is not None and any(low["lower"] > guarantee.tpr(low["fpr"]) for low in surely)
+
+
+def settled(finding: Finding, evidence: Evidence, sees: Callable[[str], bool]) -> Finding:
+    """The headline, which passes by measurement only if the test would see a leak, and else only if the guarantee settles it.
+
+    Parameters
+    ----------
+    finding : Finding
+        Of `headline`.
+    evidence : Evidence
+    sees : callable
+        Whether the same attacks fail with a leak of `_power.PLANTED` in the synthetic table's place. The training rows always have
+        to be seen, 5 % copies where the tolerance forbids them at the rate judged.
+    """
+    if finding.value is None:
+        return finding
+    d, guarantee = finding.details, evidence.guarantee
+    copies = min(1.0, PLANTED[COPIES] * len(evidence.synthetic) / len(evidence.train))
+    required = (WHOLE, COPIES) if bounds.copied(d["fpr"], copies) > d["tolerance"] else (WHOLE,)
+    finding = confirmed(finding, {leak: sees(leak) for leak in PLANTED}, required)
+    allowed = None if guarantee is None or contradicted(finding, guarantee) else guarantee.tpr(d["fpr"])
+    return by_guarantee(finding, allowed, d["tolerance"])
+
+
+def fails(scores: np.ndarray, member: np.ndarray, seed: int, mu: float, attacks: int) -> bool:
+    """Whether `headline` fails by these scores, as those of one of so many attacks."""
+    ranks = {"": bounds.untied(scores, np.random.default_rng([seed, 12]))}
+    return bool(_above(lowest(ranks, member, bounds.FAIL_ERROR, attacks), mu))
 
 
 def familywise(scores: Mapping[str, np.ndarray], member: np.ndarray, seed: int) -> Finding:

@@ -10,10 +10,12 @@ from tabsynth.validate.attacks._view import View
 def score(view: View) -> np.ndarray:
     """Share of synthetic rows among the 20 nearest of R and S together: Ward, Wang and Cheng (2024), arXiv 2406.13012, section 3.
 
-    The published score is a rising function of this share, so that every rate is the same.
+    The published score is a rising function of this share, so that every rate is the same. Of rows that are equally far, as many count
+    as would on average if they came in random order.
     """
-    both = view.to_reference.distances, view.to_synthetic.distances
-    k = view.to_synthetic.distances.shape[1]
-    synthetic = np.repeat([False, True], k)[np.argsort(np.hstack(both), axis=1, kind="stable")[:, :k]]
-    enough = np.isfinite(np.hstack(both)).sum(axis=1) >= k
-    return np.where(enough, synthetic.mean(axis=1), np.nan)
+    synthetic, both = view.to_synthetic.distances, np.hstack([view.to_reference.distances, view.to_synthetic.distances])
+    k = synthetic.shape[1]
+    last = np.sort(both, axis=1)[:, k - 1 : k]
+    left, tied = k - (both < last).sum(axis=1), (both == last).sum(axis=1)
+    share = ((synthetic < last).sum(axis=1) + left * (synthetic == last).sum(axis=1) / tied) / k
+    return np.where(np.isfinite(last[:, 0]), share, np.nan)

@@ -52,7 +52,8 @@ def finding(runs: Sequence[Sequence[Finding]]) -> Finding:
         return Finding("attacks.regenerations", title, None, reference=0.5, note=headline.note)
     found = regenerations(runs)
     auc = next(row["auc"] for row in found["attacks"] if row["check"] == f"attacks.{headline.details['chosen']}")
-    copies = [f.details["levels"][0] for run in runs for f in run if f.check == "attacks.replication" and f.value is not None]
+    counted = [f.details["levels"] for run in runs for f in run if f.check == "attacks.replication" and f.value is not None]
+    copies = [level for levels in counted for level in levels if level["rows"] == "all"]
     found["copies"] = [{name: level[name] for name in ("members", "n_members", "holdout", "n_holdout")} for level in copies]
     return Finding(
         "attacks.regenerations", title, auc["max"], reference=0.5, reference_is="chance",

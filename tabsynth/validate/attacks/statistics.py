@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from tabsynth.tradeoff import gaussian_tpr
+from tabsynth.validate.attacks.bounds import above
 from tabsynth.validate.intervals import clopper_pearson, delong, normal_quantile
 
 RATES = (0.1, 0.01, 0.001, 0.0)
 """False positive rates at which the true positive rate is reported."""
-_MOST = 50_000
 _NEEDED = {0.1: 100, 0.01: 1_000, 0.001: 10_000, 0.0: 1}
 _PERMUTATIONS = 100  # at a time
 _TIE = 1e-4  # statistics closer than this count as equal, which covers sums in single precision and can only raise a p value
@@ -37,7 +35,7 @@ def tpr_at_fpr(scores: np.ndarray, member: np.ndarray, fpr: float) -> dict[str, 
         fpr, tp, fp, tpr, interval (Clopper-Pearson, 95 %), fpr_upper (upper end of the 95 % interval of the rate reached), note.
     """
     others = scores[~member]
-    tp, fp = _above(scores, member, math.floor(fpr * len(others)))
+    tp, fp = above(scores, member, math.floor(fpr * len(others)))
     n = int(member.sum())
     notes = [
         "threshold: the highest score of a non-member" if fpr and not fp else "",
@@ -52,32 +50,6 @@ def tpr_at_fpr(scores: np.ndarray, member: np.ndarray, fpr: float) -> dict[str, 
         "fpr_upper": clopper_pearson(fp, len(others))[1],
         "note": "; ".join(filter(None, notes)),
     }
-
-
-def tpr_upper(scores: np.ndarray, member: np.ndarray, fpr: float, error: float) -> float:
-    """Upper bound of the true positive rate at the threshold that *all* non-members, not only those at hand, pass with rate `fpr`.
-
-    Wrong with probability at most `error`: half of it for the threshold, which is lowered until its false positive rate is surely
-    no less than `fpr` (the rate of an order statistic is beta distributed), half for the Clopper-Pearson bound there.
-    """
-    count = _surely(fpr, int((~member).sum()), error / 2)
-    return 1.0 if count is None else clopper_pearson(_above(scores, member, count)[0], int(member.sum()), 1 - error)[1]
-
-
-def _above(scores: np.ndarray, member: np.ndarray, count: int) -> tuple[int, int]:
-    """How many members and non-members score above the ``count + 1``-th largest score of a non-member."""
-    others = np.sort(scores[~member])[::-1]
-    threshold = others[min(count, len(others) - 1)]
-    return int((scores[member] > threshold).sum()), int((others > threshold).sum())
-
-
-def _surely(fpr: float, nonmembers: int, error: float) -> int | None:
-    """Smallest count for which the threshold of `_above` has a rate of at least `fpr` with probability ``1 - error``, if any."""
-    from scipy.stats import beta
-
-    counts = np.arange(nonmembers)
-    enough = np.flatnonzero(beta.ppf(error, counts + 1, nonmembers - counts) >= fpr)
-    return int(enough[0]) if len(enough) else None
 
 
 def roc(scores: np.ndarray, member: np.ndarray, points: int = 101) -> dict[str, list[float]]:
@@ -99,26 +71,6 @@ def auc_null_sd(members: int, nonmembers: int) -> float:
 def mde_auc(members: int, nonmembers: int, attacks: int = 1) -> float:
     """Smallest AUC that is significantly above chance at 5 % (one-sided, Bonferroni over `attacks`)."""
     return min(1.0, 0.5 + normal_quantile(1 - 0.1 / attacks) * auc_null_sd(members, nonmembers))
-
-
-@cache
-def needed_nonmembers(mu: float, fpr: float, attacks: int) -> int | None:
-    """Challenge size (members = non-members, to a tenth) at which attacks no better than chance all pass with probability 90 %.
-
-    Passing means that `tpr_upper`, Bonferroni-corrected for so many attacks, lies under the tolerance curve `mu`. None where `_MOST` are
-    not enough: the tolerance is too close to chance.
-    """
-    from scipy.stats import betabinom
-
-    tolerance, error, size = gaussian_tpr(mu, fpr), 0.05 / attacks, _NEEDED[fpr]
-    while size <= _MOST:
-        count = _surely(fpr, size, error / 2)
-        if count is not None:
-            found = betabinom.ppf(1 - 0.1 / attacks, size, count + 1, size - count)
-            if clopper_pearson(found, size, 1 - error)[1] < tolerance:
-                return size
-        size += max(1, size // 10)
-    return None
 
 
 def pooled(scores: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -70,6 +70,6 @@ class ProbeModel:
         return {"total": self.total}, {str(i): share for i, share in enumerate(self.shares)}
 
     @classmethod
-    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> ProbeModel:
+    def load(cls, plain: dict[str, Any], arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> ProbeModel:
         """See `tabsynth.access.Model`."""
-        return cls(plain["total"], [arrays[str(i)] for i in range(len(arrays))])
+        return cls(plain["total"], [arrays[str(i)] for i in range(len(domain))])
