@@ -62,7 +62,8 @@ def _texts(values: pd.Series) -> list[Any]:
     codes, known = pd.factorize(values, use_na_sentinel=True)
     texts = pa.array([*map(_text, known), ""], pa.large_string()).take(pa.array(np.where(codes < 0, len(known), codes)))
     lengths = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype("<i8")
-    return [lengths, "".join(texts.to_pylist()).encode(errors="replace")]
+    written = texts.buffers()[2]
+    return [lengths, memoryview(written)[: lengths.sum()] if written else b""]
 
 
 def _text(value: Any) -> str:

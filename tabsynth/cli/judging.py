@@ -139,7 +139,7 @@ def audit(out: Path | None, quiet: bool, **settings: Any) -> None:
 @output
 @reads("data")
 def verify(folder: Path, data: Any, quiet: bool, as_json: bool) -> None:
-    """Check that a release is unchanged and that its ledger adds up to the epsilon it claims. FOLDER is its OUT or OUT/release."""
+    """Make a release again from its model, seeds and charges, and compare: files, rows, guarantee. FOLDER is its OUT or OUT/release."""
     import dataclasses
 
     from tabsynth.verify import verify as run

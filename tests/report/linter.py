@@ -141,6 +141,7 @@ PATHS: dict[str, tuple[str, Callable[[Any, dict[str, Any]], bool]]] = {
     "synthetic.rows": ("asked for, or an estimate from noisy counts", _counted),
     "synthetic.rows_is": ("a constant", _silent),
     "synthetic.seed": (CHOSEN, _counted),
+    "synthetic.sha256": ("a hash of what is published beside it", _like("[0-9a-f]{64}")),
     "bought.[].column": ("a name of the schema's", lambda v, card: v in card["schema"]["columns"]),
     "bought.[].what": ("a constant", _silent),
     "bought.[].size": ("post-processing of an answer on the ledger", _counted),
@@ -150,7 +151,7 @@ PATHS: dict[str, tuple[str, Callable[[Any, dict[str, Any]], bool]]] = {
        for name in ("synthetic.parquet", "model/model.json", "model/model.npz", "model/arrays.npz", "model/card.json",
                     "model.json", "model.npz")},
     **{f"environment.{name}": (MADE, _like(r"[A-Za-z]+|\d+(\.\w+)+(\+\w+)?"))
-       for name in ("python", "system", "numpy", "pandas", "duckdb", "ibis-framework", "dp-accounting", "dp_accounting", "mbi", "jax",
+       for name in ("python", "system", "numpy", "pandas", "pyarrow", "duckdb", "ibis-framework", "dp-accounting", "dp_accounting", "mbi", "jax",
                     "scikit-learn", "torch", "opacus")},
     "limits.[]": ("constants", _silent),
 }  # fmt: skip
@@ -283,7 +284,9 @@ def sections(card: dict[str, Any]) -> dict[str | None, Known]:
         "columns": Known().tell(columns, more),
         "uses": Known(),
         "limits": Known().tell(card["limits"]),
-        "verify": Known().tell(card["files"], card["fingerprint"], card["environment"]),
+        "verify": Known().tell(
+            card["files"], (card.get("synthetic") or {}).get("sha256") or "", card["fingerprint"], card["environment"]
+        ),
     }
 
 
