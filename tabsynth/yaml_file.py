@@ -34,7 +34,7 @@ def read_yaml(path: str | Path, what: str, error: type[InputError]) -> Any:
     except FileNotFoundError:
         raise error(f"there is no {what} file {path}; give the path of a YAML {what}.") from None
     except Unreadable as problem:
-        raise error(f"{path} is not a YAML {what}: {problem}.") from None
+        raise error(f"{path} cannot be read as text ({problem}); give the path of a YAML {what}.") from None
     except OSError:
         raise error(f"{path} cannot be read as text; give the path of a YAML {what}.") from None
     except yaml.YAMLError as problem:

@@ -233,8 +233,8 @@ def damaged(small, damage: str) -> bytes | None:
 DAMAGES = {
     "missing": "there is no",
     "cut": "cannot be read as JSON; restore it or make it again.",
-    "bytes": "cannot be read as JSON; restore it or make it again.",
-    "too deep": "cannot be read as JSON; restore it or make it again.",
+    "bytes": "cannot be read as JSON (it is not UTF-8 text); restore it or make it again.",
+    "too deep": "cannot be read as JSON (it is nested too deeply); restore it or make it again.",
     "another format": "has the format 'tabsynth.card'",
     "a list": "has the format None",
     "a finding without value": "does not conform to tabsynth.report, version 1: $.findings[0]",
