@@ -162,8 +162,7 @@ def settled(finding: Finding, evidence: Evidence, sees: Callable[[str], bool], *
     forbidden = not clustered and bounds.copied(d["fpr"], copies) > d["tolerance"]
     required = (WHOLE, COPIES) if forbidden else (WHOLE,)
     finding = confirmed(finding, {leak: sees(leak) for leak in PLANTED}, required)
-    allowed = None if guarantee is None or contradicted(finding, guarantee) else guarantee.tpr(d["fpr"])
-    return by_guarantee(finding, allowed, d["tolerance"])
+    return by_guarantee(finding, guarantee and guarantee.tpr(d["fpr"]), d["tolerance"])
 
 
 def fails(scores: np.ndarray, member: np.ndarray, seed: int, mu: float, attacks: int) -> bool:
