@@ -298,6 +298,22 @@ def test_a_handful_of_univariate_predicates_do_not_stand_in_the_way_of_a_pass():
     assert found.verdict == "pass"
 
 
+def test_where_descriptions_of_training_rows_would_single_out_nobody_there_is_no_pass():
+    """Every real row occurs twice: small bounds prove nothing, for the training table itself would not fail."""
+    codes = tuple(Column(f"c{i}", "categorical", labels=tuple("abcdefghij")) for i in range(5))
+    schema = Schema("t", codes)
+
+    def table(seed):
+        rng = np.random.default_rng(seed)
+        return pd.DataFrame({c.name: rng.choice(list("abcdefghij"), 500).astype(object) for c in codes})
+
+    train, holdout = (pd.concat([table(seed)] * 2, ignore_index=True) for seed in (0, 1))
+    (found,) = _run(singling_out, schema, train, holdout, table(2))
+    assert all(result["simultaneous"][1] <= 0.09 for result in found.details["results"])
+    assert (found.verdict, found.details["blind"], found.details["power"]["training rows"]) == ("inconclusive", True, False)
+    assert "even if the training table itself were released" in found.note
+
+
 @pytest.mark.parametrize("others", [12, 40, 190])
 def test_the_training_table_never_passes_however_few_unseen_rows_there_are(schema, people, others):
     train = people(1200, 0)
