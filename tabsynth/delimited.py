@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EXTENSIONS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-CHUNK, LONGEST = 1 << 23, 1 << 24
+CHUNK, LONGEST = 1 << 22, 1 << 24
 """Bytes read at a time, and the longest record, which bounds what a quote that is never closed can make us hold."""
 SHIFTING = ("utf_7", "iso2022", "hz", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined")
 """Encodings in which one record can change how the next one reads, or which are none of files."""

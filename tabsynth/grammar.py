@@ -16,7 +16,8 @@ and the unclosed quote has the file refused. What comes before that record is re
 With an escape character, which inside takes the special meaning from a quote or an escape that follows it, and outside is refused,
 the reader meets what follows either as before or inside. Suppose inside. As long as neither reading (the valid one and this one) has met
 an escape, each quote moves both to the other side, so they stay on opposite sides. Where the valid one meets an escape, it is inside,
-so this one is outside, and the file is refused. If there is none, this one is inside at the end, and the file is refused.
+so this one is outside, and the file is refused. If there is none, this one is inside at the end, and the file is refused. (It is
+refused outside also because some writers escape line breaks there, so that a text could end its record.)
 
 Where malformed lines are skipped, no quote reaches past the end of its line, so each line is read by itself.
 """

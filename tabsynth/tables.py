@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (*DELIMITED, ".parquet")
 UNREADABLE = "the data cannot be read to its end; check that the file is complete and of the type its name says."
-_GROUP = 1 << 17, 1 << 26
+_GROUP = 1 << 17, 1 << 25
 """Rows or bytes that a row group of the workspace's own files holds at least."""
 
 
