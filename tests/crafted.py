@@ -217,8 +217,8 @@ def check_rows(frame: Any, schema: Schema, rows: int) -> None:
 def main(folder: Path, first: int, last: int) -> None:
     """Make and try the mutations of these seeds; print what became of them."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert outcome(folder) == "works", "what it starts from; this compiles what it needs, too"
     counts = {"refused": 0, "works": 0}
-    warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as made:
         for seed in range(first, last):
             for name, content in mutated(files, seed).items():
@@ -234,4 +234,5 @@ def main(folder: Path, first: int, last: int) -> None:
 
 if __name__ == "__main__":
     faulthandler.enable()
+    warnings.simplefilter("ignore")
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

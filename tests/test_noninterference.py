@@ -65,7 +65,7 @@ def plain(value: Any) -> Any:
 def asked(owner: object, name: str, arguments: tuple) -> list:
     """What was asked. A gradient step is asked of a critic, and of whoever the coins chose, which is part of the answer."""
     if isinstance(owner, GradientStream):
-        return [name, [p.tolist() for p in owner._critic.parameters()]]
+        return [name, [p.tolist() for p in owner._weights]]
     return [name, plain(arguments)]
 
 
