@@ -88,8 +88,8 @@ def scan(data, final, kind, rules, columns, most, skip, starts, ends, changed):
     Returns
     -------
     records, length, skipped, fault, line, fields : int
-        Records found; bytes of them and of the lines skipped; lines skipped; the fault that stopped it, else 0; lines before that, or in
-        those bytes; fields of the last record.
+        Records found; bytes of them and of the lines skipped; lines skipped; the fault that stopped it, else 0; lines before
+        where that began, or in those bytes; fields of the last record.
     """
     i = length = k = first = records = skipped = line = lines = opened = fields = 0
     state = START
@@ -115,7 +115,7 @@ def scan(data, final, kind, rules, columns, most, skip, starts, ends, changed):
         if new == DONE and columns > 0 and k - first != columns:
             fault = FIELDS
         if fault != 0 and not skip:
-            before = opened if fault == UNCLOSED else lines if fault == FIELDS else line
+            before = opened if fault in (UNCLOSED, TEXT_AFTER) else lines if fault == FIELDS else line
             return records, length, skipped, fault, before, k - first
         line += what == LF
         if fault != 0:

@@ -305,8 +305,9 @@ def _some(names: list[str]) -> str:
 def _refuse_duplicates(names: list[str], what: str, *, folded: bool = False) -> None:
     """Also names that differ in case only, where `folded`: the engine does not tell them apart."""
     alike = [n.casefold() for n in names] if folded else names
+    case = " (upper and lower case are not told apart)" if folded else ""
     if twice := sorted({n for n, same in zip(names, alike, strict=True) if alike.count(same) > 1}):
-        raise DataError(f"{what} names {_some(twice)} more than once; rename or drop the repeated column.")
+        raise DataError(f"{what} names {_some(twice)} more than once{case}; rename or drop the repeated column.")
 
 
 def _stored(column: pd.Series) -> pa.Array | pa.ChunkedArray:

@@ -9,14 +9,14 @@ from tabsynth.curator.noise import gaussian
 
 
 def without_clipping(patch):
-    def unclipped(self, units, *, clipped=GradientStream._clipped):
+    def unclipped(self, units, *, summed=GradientStream._summed):
         kept, self._clip = self._clip, 1e9
         try:
-            return clipped(self, units)
+            return summed(self, units)
         finally:
             self._clip = kept
 
-    patch.setattr(GradientStream, "_clipped", unclipped)
+    patch.setattr(GradientStream, "_summed", unclipped)
 
 
 def clipped_by_row(patch):

@@ -260,6 +260,37 @@ def test_interrupted_it_says_so_and_leaves_nothing(after, files, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+LONG = """
+import hashlib, sys
+from tabsynth import cli
+from tabsynth.tables import undo
+
+@cli.cli.command()
+def compute():
+    undo.append(lambda: print("cleaned", flush=True))
+    print("started", file=sys.stderr, flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_during_a_long_call_into_compiled_code(number):
+    """One call of many minutes during which Python runs no signal handler."""
+    process = subprocess.Popen([sys.executable, "-c", LONG, "compute"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr.readline() == "started\n"
+        time.sleep(0.2)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 2
+    assert err.strip() == "tabsynth: interrupted; nothing was left half written."
+    assert out == "cleaned\n"
+
+
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(files, tmp_path):
     """A limit of 2 kB a file stands in for the disk: the write fails half way."""
     fit = [

@@ -93,10 +93,7 @@ def test_python_reads_a_valid_file_alike(place, file):
     assert read_bytes(place, content.encode(), **how) == [tuple(t or None for t in row) for row in strict]
 
 
-@pytest.mark.parametrize("how", [{}, {"escape": "\\"}, {"malformed": "skip"}], ids=str)
-@settings(max_examples=300, deadline=None)
-@given(data=st.data())
-def test_the_bytes_of_one_record_change_no_other(place, how, data):
+def one_record_changes_no_other(place, how, data):
     """Refused, or all others are there in their order: those before it first, and those behind it last."""
     escape = how.get("escape")
     cell = ["", "x", "0", '""', '"x"', '","', '"a""b"', "é"]
@@ -123,6 +120,12 @@ def test_the_bytes_of_one_record_change_no_other(place, how, data):
     event(f"{len(found) - len(others)} records")
     assert found[:split] == others[:split]
     assert found[len(found) - len(behind) :] == others[split:]
+
+
+@pytest.mark.parametrize("how", [{}, {"escape": "\\"}, {"malformed": "skip"}], ids=str)
+def test_the_bytes_of_one_record_change_no_other(place, how):
+    """20,000 trials of each: ``tests/slow/test_files.py``."""
+    settings(max_examples=300, deadline=None)(given(data=st.data())(one_record_changes_no_other))(place, how)
 
 
 @settings(max_examples=150, deadline=None)

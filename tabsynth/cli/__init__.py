@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 import warnings
 from typing import Any
@@ -22,6 +25,8 @@ from tabsynth.cli._tell import show
 from tabsynth.errors import TabsynthError, TabsynthWarning
 from tabsynth.tables import undo
 
+STOPPING, PATIENCE = (signal.SIGINT, signal.SIGTERM), 1.0
+"""Signals that end the process, and seconds that their handler is waited for."""
 FAULT = "a fault in tabsynth itself ({kind}); its text is withheld because it may quote rows. Set TABSYNTH_DEBUG=1 to see it."
 
 
@@ -63,10 +68,31 @@ def _stop(_number: int, _frame: Any) -> None:
     os._exit(2)
 
 
+@functools.cache
+def _listen() -> None:
+    """Stop also during a long call into compiled code, where Python runs no signal handler before the call returns.
+
+    The interpreter writes every signal's number to a pipe at once. A thread reads it there and, where the handler has not ended the
+    process within `PATIENCE`, does what the handler would.
+    """
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while number := os.read(told, 1):
+            if signal.getsignal(number[0]) is _stop:
+                time.sleep(PATIENCE)
+                _stop(number[0], None)
+
+    threading.Thread(target=watch, daemon=True, name="signals").start()
+
+
 def main() -> None:
     """Entry point: run the command; whatever goes wrong ends in one sentence and an exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         signal.signal(number, _stop)
+    _listen()
     warnings.showwarning = _warned
     try:
         cli.main(standalone_mode=False)

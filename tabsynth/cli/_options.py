@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from tabsynth.cli._tell import say
+
 
 class Number(click.ParamType):
     """A number; what is not one is refused in a sentence."""
@@ -111,8 +113,8 @@ def _told_once(quiet: bool) -> Callable[[Path, int], None]:
     seen = set()
 
     def told(path: Path, skipped: int) -> None:
-        if skipped and not quiet and (path, skipped) not in seen:
+        if skipped and (path, skipped) not in seen:
             seen.add((path, skipped))
-            click.echo(f"CONFIDENTIAL, for your eyes only: {skipped:,} malformed lines of {path.name} were left out.", err=True)
+            say(quiet, f"CONFIDENTIAL, for your eyes only: {skipped:,} malformed lines of {path.name} were left out.")
 
     return told

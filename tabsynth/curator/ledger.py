@@ -209,8 +209,8 @@ class Ledger:
         """
         if not (_is_number(rate) and 0 < rate <= 1):
             raise OptionError(f"rate is {rate!r}; give the probability of being in a sample, a number above 0 and at most 1.")
-        if not (_is_number(steps) and steps >= 1 and steps % 1 == 0):
-            raise OptionError(f"steps is {steps!r}; give a whole number from 1.")
+        if not (_is_number(steps) and 1 <= steps <= sampled.MOST_STEPS and steps % 1 == 0):
+            raise OptionError(f"steps is {steps!r}; give a whole number from 1 to {sampled.MOST_STEPS:,}.")
         left = self.left()
         if not (_is_number(cost) and 0 < cost <= left * (1 + SAFETY / 100)):
             raise OptionError(f"cost is {cost!r}; give a number above 0 and at most what is left, rho {left:.6g}.")
@@ -283,7 +283,7 @@ def _flat(event: DpEvent) -> Iterator[sampled.Stream]:
             yield 1, z, 1
         case PoissonSampledDpEvent(sampling_probability=rate, event=GaussianDpEvent(noise_multiplier=z)) if (
             rate == 1 and z > 0
-        ) or (0 < rate < 1 and sampled.LEAST <= z < math.inf):
+        ) or (0 < rate < 1 and sampled.LEAST <= z <= sampled.LARGEST):
             yield rate, z, 1
         case SelfComposedDpEvent(event=step, count=count) if count >= 1 and count % 1 == 0:
             yield from ((rate, z, times * count) for rate, z, times in _flat(step))

@@ -29,8 +29,10 @@ MARGIN = 1e-7
 """Relative amount by which what is left for Gaussian charges is rounded down."""
 POINTS = 2.5e5
 """About how many points a discretised loss may have."""
-LEAST = 0.1
-"""Smallest noise multiplier of a stream: with less noise, samples hide nobody."""
+LEAST, LARGEST = 0.1, 1e7
+"""Smallest noise multiplier of a stream: with less noise, samples hide nobody. And the largest."""
+MOST_STEPS, MOST_STREAMS = 10**6, 32
+"""Most steps in all, and most streams of different rate or multiplier: what a card may ask anybody to add up takes seconds."""
 
 
 def merge(streams: Iterable[Stream]) -> tuple[Stream, ...]:
@@ -40,12 +42,21 @@ def merge(streams: Iterable[Stream]) -> tuple[Stream, ...]:
     ------
     ValueError
         For what is not a stream. A rate of 1 is none: those steps are plain Gaussians.
+    OptionError
+        For more than `MOST_STEPS` or `MOST_STREAMS`.
     """
     steps: Counter[tuple[float, float]] = Counter()
     for rate, multiplier, count in streams:
-        if not (0 < rate < 1 and LEAST <= multiplier < math.inf and count >= 1 and count % 1 == 0):
-            raise ValueError(f"a stream has a rate above 0 and below 1, a multiplier from {LEAST} and a whole number of steps")
+        if not (0 < rate < 1 and LEAST <= multiplier <= LARGEST and 1 <= count <= MOST_STEPS and count % 1 == 0):
+            raise ValueError(
+                f"a stream has a rate above 0 and below 1, a noise multiplier from {LEAST:g} to {LARGEST:g}, and a whole number of "
+                f"steps up to {MOST_STEPS:,}."
+            )
         steps[float(rate), float(multiplier)] += int(count)
+    if sum(steps.values()) > MOST_STEPS or len(steps) > MOST_STREAMS:
+        raise OptionError(
+            f"streams of at most {MOST_STEPS:,} steps in all, and {MOST_STREAMS} kinds, are accounted for; take fewer."
+        )
     return tuple((*key, steps[key]) for key in sorted(steps))
 
 

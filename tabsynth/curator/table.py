@@ -227,7 +227,7 @@ class PrivateTable:
         codes, units = self._source.rows()
         sizes = list(self.domain.values())
         paid = {"steps": steps, "rate": rate, "clip": clip, "multiplier": multiplier}
-        return GradientStream(codes, units, sizes, critic, **paid, single=self.schema.unit.max_rows == 1, tap=self.tap)
+        return GradientStream(codes, units, sizes, critic, **paid, tap=self.tap)
 
     def _sigma(self, cost: float, sensitivity: float) -> float:
         """Noise scale that `cost` buys for an answer that one row moves by `sensitivity` in L2 norm; rounded up."""

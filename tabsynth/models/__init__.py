@@ -22,7 +22,7 @@ MODELS = {
 }
 """Name -> module, synthesizer, fitted model; imported when used."""
 
-EXTRAS = {"ctgan": "opacus", "neural": "torch"}
+EXTRAS = {"ctgan": "torch", "neural": "torch"}
 """Name -> what fitting it needs besides the core dependencies; the extra has the model's name."""
 
 MANY_COLUMNS = 300

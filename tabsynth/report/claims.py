@@ -165,7 +165,7 @@ def _contradiction(card: dict[str, Any] | None, headline: dict[str, Any] | None)
             return (
                 f"The card's guarantee does not hold: it allows nobody to name more than {percent(most, 2)} of the members while "
                 f"wrongly naming {rate(fpr)} of the others, and an attack names more than {percent(lower, 2)}, a bound that is "
-                "wrong less than once in 10\u202f000 reports, over all attacks. Do not release this; look for the fault in the generator "
+                "wrong less than once in 1\u202f000 reports, over all attacks. Do not release this; look for the fault in the generator "
                 "or the split."
             )
     return ""
@@ -253,10 +253,10 @@ def _membership(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim
         f"{number(d.get('fp'))} of {number(d.get('n_nonmembers'))} others. This does not show that no attack exists."
     )
     if above := d.get("above"):
-        low = max(above, key=lambda low: low["lower"])
+        most = max(above, key=lambda seen: seen["tpr"] / seen["least"])
         text += (
-            f" Above the tolerance: {low['attack']}, which identifies at least {percent(low['lower'])} while wrongly naming "
-            f"{rate(low['fpr'])}."
+            f" Beyond the tolerance: {most['attack']}, which identifies {percent(most['tpr'])} of all while wrongly naming "
+            f"{percent(most['fpr_seen'])}; within it, {percent(most['least'])} would hardly ever be reached."
         )
     return Claim(title, verdict, basis + text + sight(finding) + _more(finding, what) + warning, section)
 

@@ -92,7 +92,6 @@ def test_processes_never_share_a_stream(method):
 
 def test_forks_of_a_gradient_stream_draw_batches_of_their_own():
     torch = pytest.importorskip("torch")
-    pytest.importorskip("opacus")
     from tabsynth.curator.gradients import GradientStream
 
     critic = torch.nn.Sequential(torch.nn.Linear(2, 1))

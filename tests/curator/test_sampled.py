@@ -2,12 +2,14 @@
 
 import json
 import math
+import time
 
 import dp_accounting as dp
 import pytest
 
 from tabsynth import verify
 from tabsynth.card import guarantee
+from tabsynth.curator import sampled
 from tabsynth.curator.ledger import Budget, Ledger, epsilon_of
 from tabsynth.errors import BudgetExceeded, OptionError
 from tabsynth.report.guarantee import highest_tpr
@@ -205,3 +207,32 @@ def test_reports_do_not_take_streams_for_gaussians(card):
     """The rho of a stream is a Gaussian's at (epsilon, delta) only, so the ceiling at other rates comes from epsilon and delta."""
     given = card["guarantee"]
     assert highest_tpr(card, 0.01) == pytest.approx(min(1.0, math.exp(given["epsilon"]) * 0.01 + given["delta"]))
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        [(0.1, 1.0, 10**12)],
+        [(0.1, 1.0, 10**400)],
+        [(0.1, 1.0, 1e300)],
+        [(0.1, 1.0, math.inf)],
+        [(0.1, 1.0, 900_000), (0.2, 1.0, 900_000)],
+        [(0.1, 1.0 + i, 1) for i in range(1000)],
+        [(0.1, 1e300, 100)],
+        [(math.nan, 1.0, 100)],
+        [(0.1, math.nan, 100)],
+    ],
+)
+def test_what_a_forged_card_asks_to_add_up_is_refused_at_once(streams):
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="steps"):
+        Budget(1.0, 1e-6).price(streams)
+    with pytest.raises(ValueError, match="steps"):
+        epsilon_of(0.0, 1e-6, streams)
+    assert time.monotonic() - started < 2
+
+
+def test_the_most_that_is_added_up_takes_seconds():
+    started = time.monotonic()
+    assert epsilon_of(0.0, 1e-6, [(0.1, 1.0, sampled.MOST_STEPS)]) > 1000
+    assert time.monotonic() - started < 60

@@ -136,7 +136,10 @@ def _attribute(column: str) -> dict[str, Any]:
         f"attacks.attribute.{column}", f"Guessing '{column}' from the other columns", 0.006, interval=[-0.018, 0.03], reference=0.0,
         reference_is="guessed no more often than for unseen units", verdict="pass", note="A long note.",
         details={"column": column, "chosen": "boosting", "attackers": attackers, "family": 9, "tolerated": 0.05,
-                 "tolerance": 0.05 if column == "age" else None, "synthetic_rows": 34170},
+                 "tolerance": 0.05 if column == "age" else None, "synthetic_rows": 34170,
+                 "power": {"training rows": True, "5 % copies": False}, "blind": False, "harmless": False,
+                 "ceiling": {"training rows": {"difference": 0.31, "simultaneous": [0.28, 0.34], "most": 0.34},
+                             "5 % copies": {"difference": 0.012, "simultaneous": [-0.015, 0.039], "most": 0.039}}},
     )  # fmt: skip
 
 
@@ -154,6 +157,9 @@ def _singling_out() -> dict[str, Any]:
     details = {
         "results": results,
         "ceiling": [residual(1900.0, 211.0, 2000, kind="univariate")],
+        "copies": [residual(260.0, 211.0, 2000, kind="univariate")],
+        "power": {"training rows": True, "5 % copies": False},
+        "blind": False,
         "records_a_side": 14652,
         "tolerated": 0.09,
     }

@@ -160,6 +160,18 @@ def test_the_sentence_on_attributes_tells_the_column_that_decides():
     )
 
 
+def test_the_sentence_on_attributes_tells_which_columns_pass_without_a_measurement():
+    found = findings()
+    by = {"allowed": 0.031, "tolerated": 0.05, "settled": True, "measured": "inconclusive"}
+    found["attacks.attribute.age"]["details"] |= {"by_guarantee": by, "harmless": True}
+    found["attacks.attribute.income"]["details"] |= {"by_guarantee": by | {"settled": False}, "harmless": True}
+    sentence = claims(found, None, "rows")[ATTRIBUTE].sentence
+    assert "By the guarantee, and the engine withstood its audit (the measurement is its check): age." in sentence
+    assert "Not even the training rows themselves would tell more than is tolerated: income." in sentence
+    found["attacks.attribute.age"] |= {"verdict": "fail"}
+    assert "By the guarantee" not in claims(found, None, "rows")[ATTRIBUTE].sentence
+
+
 def test_the_sentences_on_singling_out_and_linkage_tell_the_result_that_decides():
     box = claims(findings(), None, "rows")
     assert box[SINGLING_OUT].sentence == (
@@ -260,12 +272,15 @@ def test_a_claim_says_which_leaks_its_test_would_see():
 
 
 def test_a_failure_names_the_attack_and_the_rate():
-    above = [{"fpr": 0.1, "attack": "nndr.raw", "lower": 0.25}, {"fpr": 0.01, "attack": "dcr.raw", "lower": 0.04}]
+    above = [
+        {"fpr": 0.1, "attack": "nndr.raw", "tpr": 0.25, "fpr_seen": 0.08, "least": 0.24},
+        {"fpr": 0.01, "attack": "dcr.raw", "tpr": 0.06, "fpr_seen": 0.006, "least": 0.04},
+    ]
     change = headline(above=above) | {"verdict": "fail"}
-    claim = claims(findings(attacks_membership=change), sample.card(), "units")[MEMBERSHIP]
     assert (
-        "Above the tolerance: nndr.raw, which identifies at least 25.0\u00a0% while wrongly naming 10\u00a0%." in claim.sentence
-    )
+        "Beyond the tolerance: dcr.raw, which identifies 6.0\u00a0% of all while wrongly naming 0.6\u00a0%; within it, 4.0\u00a0% would hardly "
+        "ever be reached."
+    ) in claims(findings(attacks_membership=change), sample.card(), "units")[MEMBERSHIP].sentence
 
 
 OTHERS = {

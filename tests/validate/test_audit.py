@@ -176,7 +176,7 @@ def test_what_is_not_installed_is_left_out_or_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("tabsynth.validate.audit.engines.find_spec", lambda name: None)
     assert installed() == ("probe", "independent", "mst", "aim", "copula")
-    with pytest.raises(OptionError, match=r"needs opacus; install it with pip install 'tabsynth\[ctgan\]'"):
+    with pytest.raises(OptionError, match=r"needs torch; install it with pip install 'tabsynth\[ctgan\]'"):
         audit("probe with gradients")
 
 

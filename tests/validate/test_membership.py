@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from tabsynth.tradeoff import gaussian_tpr
+from tabsynth.validate import Evidence, Finding
 from tabsynth.validate.attacks import controls, membership, statistics, worst
 
 
@@ -179,3 +181,16 @@ def test_worst_says_why_it_has_no_number():
         found = worst.check(scores["0"], member, vulnerability, {})
         assert found.value is None
         assert found.note
+
+
+@pytest.mark.parametrize(("rate", "clustered", "whole", "copies", "verdict"), [
+    (0.01, False, True, True, "pass"), (0.01, False, True, False, "inconclusive"), (0.1, False, True, False, "pass"),
+    (0.01, True, True, False, "pass"), (0.1, False, False, False, "inconclusive"), (0.01, True, False, False, "inconclusive"),
+])  # fmt: skip
+def test_a_pass_takes_sight_of_what_the_tolerance_forbids(schema, people, rate, clustered, whole, copies, verdict):
+    """5 % copies are 5.95 % of members found at 1 %, beyond 3.4 %, and 14.5 % at 10 %, within 21.8 %."""
+    evidence = Evidence(schema, people(20, 0), people(20, 1), people(20, 2))
+    details = {"fpr": rate, "tolerance": gaussian_tpr(0.5, rate), "attacks": 1, "surely": []}
+    finding = Finding("attacks.membership", "", rate, verdict="pass", details=details)
+    sees = {"training rows": whole, "5 % copies": copies}
+    assert membership.settled(finding, evidence, sees.get, clustered=clustered).verdict == verdict

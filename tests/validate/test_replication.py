@@ -27,9 +27,10 @@ def test_training_rows_moved_by_a_millionth_fail_with_forty_holdout_rows(schema,
     )  # those without a number
 
 
-def test_one_copy_in_ten_fails_with_190_holdout_rows(schema, people):
+@pytest.mark.parametrize("copy", [lambda rows: rows, _moved], ids=["exact", "moved"])
+def test_one_copy_in_ten_fails_with_190_holdout_rows(schema, people, copy):
     train = people(443, 0)
-    synthetic = pd.concat([train[:44], people(399, 2)], ignore_index=True)
+    synthetic = pd.concat([copy(train[:44]), people(399, 2)], ignore_index=True)
     assert replication.check(Evidence(schema, train, people(190, 1), synthetic)).verdict == "fail"
 
 

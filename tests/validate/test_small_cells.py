@@ -205,6 +205,7 @@ def attacked(narrow, people):
     tables = [people(400, seed)[list(narrow.names)] for seed in (11, 12, 13)]
     for table in tables:
         table["job"] = ["poet"] * 24 + list(table["job"][24:])
+        table["smoker"] = table["smoker"].fillna(False).mask(table.index < 5)
     evidence = Evidence(narrow, *tables, "smoker")
     found = attacks.attacks(evidence, ("dcr", "attribute", "replication", "linkability"))
     return evidence, [f.plain() for f in found]
@@ -254,7 +255,7 @@ def test_results_of_attacks_stay(attacked):
 
 def test_a_blind_guess_does_not_count_a_rare_disease(narrow, people):
     tables = [people(400, seed)[list(narrow.names)] for seed in (21, 22, 23)]
-    for table, ill in zip(tables[:2], (12, 12), strict=True):
+    for table, ill in zip(tables[:2], (7, 7), strict=True):
         table["smoker"] = pd.array([True] * ill + [False] * (400 - ill), "boolean")
     evidence = Evidence(narrow, *tables, "smoker")
     findings = [f.plain() for f in attacks.attacks(evidence, ("attribute",))]
@@ -263,7 +264,7 @@ def test_a_blind_guess_does_not_count_a_rare_disease(narrow, people):
     for name, result in smoker.details["attackers"].items():
         told = before.details["attackers"][name]
         few = 0 < round(told["n_nonmembers"] * (1 - told["baseline_nonmembers"])) < LEAST
-        assert few, "half of the twelve are in the challenge"
+        assert few
         assert result["baseline_nonmembers"] is None
         assert result["population_inference"] is None
         assert result["accuracy_members"] == told["accuracy_members"]
@@ -271,7 +272,7 @@ def test_a_blind_guess_does_not_count_a_rare_disease(narrow, people):
 
 def test_how_many_lack_a_value_is_not_told_by_the_guesses_about_it(attacked):
     evidence, findings = attacked
-    asked = len(evidence.holdout) // 2
+    asked = len(evidence.holdout)
     seen = 0
     for before, after in zip(findings, suppressed(findings, evidence, LEAST), strict=True):
         for name, told in before.details["attackers"].items() if before.check.startswith("attacks.attribute.") else ():

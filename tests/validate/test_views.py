@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import gaussian_kde
 
 from tabsynth.schema import Column, Schema, Unit
-from tabsynth.validate.attacks import density, domias, gen_lra, profiles
+from tabsynth.validate.attacks import _challenge, density, domias, gen_lra, profiles
 from tabsynth.validate.attacks._challenge import searched
 from tabsynth.validate.attacks._density import DIRECTIONS, Kernel, Projection
 from tabsynth.validate.attacks._view import views
@@ -85,11 +85,13 @@ def test_a_profile_describes_a_unit():
     assert rows["c: v"].tolist() == [pytest.approx(1 / 3), 1]
 
 
-def test_every_copy_of_a_challenge_row_is_searched_for_however_many_rows_there_are(schema, people):
+def test_every_copy_of_a_challenge_row_is_searched_for_however_many_rows_there_are(schema, people, monkeypatch):
     """Of 1,000 rows 300 are searched: the 40 copies are there, each once, and the rest are as random as before."""
     rows, synthetic = people(60, 0), people(1_000, 1)
     table = pd.concat([synthetic, rows[:40], rows[:40]], ignore_index=True)
-    found = [searched(table, rows, schema, np.random.default_rng(seed), 300) for seed in range(40)]
+    assert searched(table, rows, schema, np.random.default_rng(0)).sort_index().equals(table)
+    monkeypatch.setattr(_challenge, "SYNTHETIC_ROWS", 300)
+    found = [searched(table, rows, schema, np.random.default_rng(seed)) for seed in range(40)]
     for part in found:
         ids, known = row_ids([part, rows], schema)
         assert len(part) == 300
@@ -97,4 +99,3 @@ def test_every_copy_of_a_challenge_row_is_searched_for_however_many_rows_there_a
         assert np.unique(part.index).size == 300
     places = np.concatenate([part.index[part.index < 1_000] for part in found])
     assert abs(places.mean() - 499.5) < 4 * 289 / np.sqrt(len(places))
-    assert searched(table, rows, schema, np.random.default_rng(0), 1_080).sort_index().equals(table)

@@ -233,7 +233,9 @@ def _overall(evidence: Evidence, challenge: Challenge, encoded: list[Encoded], s
     overall = membership.familywise(scores, member, evidence.seed)
     unseen = 2 if evidence.reference is None else 1
     headline = membership.headline(scores, member, evidence.seed, evidence.policy["membership_mu"], overall.value, unseen=unseen)
-    headline = membership.settled(headline, evidence, lambda leak: _sees(evidence, challenge, leak, scores))
+    headline = membership.settled(
+        headline, evidence, lambda leak: _sees(evidence, challenge, leak, scores), clustered=challenge.clustered
+    )
     if headline.value is None:
         nobody = np.zeros(0)
         return [overall, headline, ensemble.finding(nobody, nobody > 0, 0), worst.check(nobody, nobody > 0, nobody, {})]

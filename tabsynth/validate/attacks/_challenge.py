@@ -87,19 +87,17 @@ def design(evidence: Evidence) -> Challenge:
     )
 
 
-def searched(
-    synthetic: pd.DataFrame, rows: pd.DataFrame, schema: Schema, rng: np.random.Generator, most: int = SYNTHETIC_ROWS
-) -> pd.DataFrame:
-    """The synthetic rows that attacks search, in random order: all, or so many.
+def searched(synthetic: pd.DataFrame, rows: pd.DataFrame, schema: Schema, rng: np.random.Generator) -> pd.DataFrame:
+    """The synthetic rows that attacks search, in random order: all, or `SYNTHETIC_ROWS`.
 
     Of a table with more rows, every exact copy of a challenge row is among them (one row of each kind; a member's copies and a
     non-member's alike), and the rest are drawn at random: no copy is missed, however large the table is.
     """
-    if len(synthetic) <= most:
-        return _shuffled(synthetic, most, rng)
+    if len(synthetic) <= SYNTHETIC_ROWS:
+        return _shuffled(synthetic, SYNTHETIC_ROWS, rng)
     asked, found = row_ids([rows, synthetic], schema)
     order = rng.permutation(len(synthetic))
-    order = order[np.argsort(~_first_copies(found[order], asked), kind="stable")][:most]
+    order = order[np.argsort(~_first_copies(found[order], asked), kind="stable")][:SYNTHETIC_ROWS]
     return synthetic.iloc[rng.permutation(order)]
 
 

@@ -20,7 +20,8 @@ COPIED = 0.05
 """Share of copied members that a test has to see, where the tolerance forbids it."""
 _MOST = 50_000
 _SURE = 0.9
-_POINTS = 400
+_RAISED = 0.01
+"""Chance that the threshold of `exceeds` has a higher rate than it is named after. Less finds copies better, more finds small shifts."""
 
 
 def untied(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -87,10 +88,53 @@ def raised(fpr: float, nonmembers: int, error: float) -> int | None:
     return count if count >= 0 else None
 
 
-def seen(units: int, fpr: float, error: float, limit: float, tpr: Callable[[np.ndarray], np.ndarray]) -> float:
-    """Chance that `tpr_lower` lies above `limit`, for a score whose true positive rate is a known function of the false one.
+def exceeds(ranks: np.ndarray, member: np.ndarray, fpr: float, mu: float, error: float) -> dict[str, float] | None:
+    """Whether a score finds more members than the tolerance curve `mu` allows, tested where the false positive rate is about surely `fpr`.
 
-    Exact up to the numerical integral: the threshold's rate is Beta, and the members above it are Binomial given that rate.
+    Exact, unlike a comparison of `tpr_lower` with one point of the curve, which throws most of its error away: the threshold is
+    raised until its rate R is at most `fpr` with 99 %, and the members above it are counted. For a score whose true positive rate
+    exceeds the curve G at no rate, the chance of c of them or more is at most ``E P(Binomial(members, G(R)) >= c)``, R being Beta
+    distributed; `critical` is the smallest c for which that is at most `error`.
+
+    Returns
+    -------
+    dict or None
+        None where it does not. Else what was seen: tpr, fpr_seen, and `least`, the smallest rate that is too high.
+    """
+    members, others = int(member.sum()), int((~member).sum())
+    count = raised(fpr, others, _RAISED)
+    if count is None:
+        return None
+    (found, wrong), least = above(ranks, member, count), critical(members, others, count, mu, error)
+    return {"tpr": found / members, "fpr_seen": wrong / others, "least": least / members} if found >= least else None
+
+
+@cache
+def critical(members: int, nonmembers: int, count: int, mu: float, error: float) -> int:
+    """The smallest number of members above the ``count + 1``-th non-member that a mu-GDP generator shows with probability `error` at most."""
+    from scipy.stats import binom, norm
+
+    chance, rates = _steps(nonmembers, count)
+    allowed = norm.cdf(norm.ppf(rates) + mu)
+    low, high = 0, members + 1
+    while low < high:
+        middle = (low + high) // 2
+        enough = chance @ binom.sf(middle - 1, members, allowed) <= error
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return low
+
+
+def _steps(nonmembers: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of the rate of the ``count + 1``-th non-member: how likely each is, and its upper end, so that chances are overstated."""
+    from scipy.stats import beta
+
+    tail = np.geomspace(1e-9, 1e-2, 200)
+    ends = np.concatenate([[0.0], tail, np.linspace(1e-2, 1 - 1e-2, 400)[1:-1], 1 - tail[::-1], [1.0]])
+    return np.diff(ends), beta.ppf(ends[1:], count + 1, nonmembers - count)
+
+
+def seen(units: int, fpr: float, mu: float, error: float, tpr: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Chance that `exceeds` holds for a score whose true positive rate is a known function of the false one, up to the integral's steps.
 
     Parameters
     ----------
@@ -99,15 +143,13 @@ def seen(units: int, fpr: float, error: float, limit: float, tpr: Callable[[np.n
     tpr : callable
         Of arrays of rates.
     """
-    from scipy.stats import beta, binom
+    from scipy.stats import binom
 
-    count = raised(fpr, units, error / 2)
+    count = raised(fpr, units, _RAISED)
     if count is None:
         return 0.0
-    found = np.arange(units + 1)
-    least = np.searchsorted(np.append(0.0, beta.ppf(error / 2, found[1:], units - found[1:] + 1)), limit, side="right")
-    rates = beta.ppf((np.arange(_POINTS) + 0.5) / _POINTS, count + 1, units - count)
-    return float(binom.sf(least - 1, units, tpr(rates)).mean())
+    chance, rates = _steps(units, count)
+    return float(chance @ binom.sf(critical(units, units, count, mu, error) - 1, units, tpr(rates)))
 
 
 @cache
@@ -128,7 +170,7 @@ def needed(mu: float, fpr: float, attacks: int) -> int | None:
         if count is not None:
             found = betabinom.ppf(1 - (1 - _SURE) / attacks, size, count + 1, size - count)
             passes = clopper_pearson(found, size, 1 - PASS_ERROR)[1] < tolerance
-            if passes and (not forbidden or seen(size, fpr, look, tolerance, copied) >= _SURE):
+            if passes and (not forbidden or seen(size, fpr, mu, look, copied) >= _SURE):
                 return size
         size += max(1, size // 20)
     return None
