@@ -104,7 +104,10 @@ def one_record_changes_no_other(place, how, data):
     piece = st.sampled_from(
         [b'"', b'"', b'"', b"\\", b",", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xc3", b"x", b"1,2", b'","', "é".encode()]
     )
-    new = b"".join(data.draw(st.lists(piece, max_size=6)))
+    new = data.draw(line).encode()
+    for inserted in data.draw(st.lists(piece, max_size=4)):
+        at = data.draw(st.integers(0, len(new)))
+        new = new[:at] + inserted + new[at:]
     end = data.draw(st.sampled_from([b"\n", b"\r\n"]))
 
     def content(*middle):
