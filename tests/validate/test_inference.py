@@ -354,6 +354,11 @@ def test_a_guarantee_that_allows_less_than_is_tolerated_decides(schema, people, 
     assert told["allowed"] == pytest.approx(evidence.guarantee.advantage, rel=0.02)  # the rate may be near one half
 
 
+@pytest.mark.parametrize(("low", "high", "verdict"), [(0.004, 0.023, "pass"), (0.02, 0.06, "inconclusive"), (0.051, 0.2, "fail")])
+def test_what_is_noticed_and_surely_within_the_tolerance_is_no_failure(low, high, verdict):
+    assert attribute._verdict([(-0.01, 0.01), (low, high)], 0.05) == verdict
+
+
 def test_a_measured_failure_stays_one_whatever_is_guaranteed(schema, people):
     train = people(600, 0)
     evidence = Evidence(schema, train, people(400, 1), train, guarantee=Tradeoff(0.01, 0.0, mu=0.01))

@@ -76,7 +76,7 @@ def test_needed_of_attribute_inference(tables, tolerated):
     results, unseen = list(details["attackers"].values()), details["needed_nonmembers"]
     assert finding.verdict == "inconclusive"
     assert results[0]["n_nonmembers"] == 200
-    check_by_brute_force(narrowing(results, "difference", tolerated, fails_above=0.0), unseen / 200)
+    check_by_brute_force(narrowing(results, "difference", tolerated, fails_above=tolerated), unseen / 200)
 
 
 def narrowing(results: list[dict], value: str, tolerated: float, fails_above: float):
