@@ -117,6 +117,24 @@ def test_every_kind_of_layer_has_the_gradient_that_torch_finds(made, clip):
     assert found == pytest.approx(by_hand(codes, units, made(), clip), rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook")
+@pytest.mark.parametrize("per_unit", [1, 3])
+@pytest.mark.parametrize("clip", [0.3, 100.0])
+def test_opacus_finds_the_same_sum(per_unit, clip):
+    """Its gradients of samples, a sample being a unit, clipped as its optimizer clips."""
+    from opacus import GradSampleModule
+
+    codes, units = rows_of(40, per_unit)
+    x = torch.zeros((40, per_unit, sum(SIZES)), dtype=torch.float64)
+    x.scatter_(2, torch.as_tensor((codes + np.array([[0], SIZES[:1]], dtype=int)).T.reshape(40, per_unit, 2)), 1.0)
+    theirs = GradSampleModule(critic().double(), loss_reduction="sum")
+    torch.nn.functional.softplus(-theirs(x)).sum().backward()
+    each = torch.cat([p.grad_sample.flatten(1) for p in theirs.parameters()], dim=1)
+    clipped = each * (clip / each.norm(dim=1, keepdim=True)).clamp(max=1.0)
+    found = flat(stream(codes, units, critic(), clip=clip).step(critic()))
+    assert found == pytest.approx(clipped.sum(0).numpy(), rel=1e-5, abs=1e-6)
+
+
 def quanta(codes, units, net, clip):
     """The sum over all units as whole numbers of quanta."""
     opened = stream(codes, units, net, clip=clip)
