@@ -34,7 +34,7 @@ def run(name: str) -> dict[str, Any]:
         "table": name,
         "seconds": round(time.perf_counter() - started, 1),
         "verdicts": {claim.title: claim.verdict for claim in found},
-        "open": {claim.title: claim.sentence for claim in found if claim.verdict in OPEN},
+        "said": {claim.title: claim.sentence for claim in found if claim.verdict != "PASS"},
     }
 
 
@@ -49,11 +49,10 @@ def main() -> None:
             result = run(name)
             done.append(result)
             keep("claims", {"runs": done})
-            print(
-                f"{name}, {result['seconds']:.0f} s: {Counter(result['verdicts'].values())}; open: {', '.join(result['open']) or 'none'}"
-            )
+            counts, rest = dict(Counter(result["verdicts"].values())), ", ".join(result["said"]) or "none"
+            print(f"{name}, {result['seconds']:.0f} s: {counts}; not passed: {rest}", flush=True)
         runs = [each for each in done if each["table"] == name]
-        still = [len(each["open"]) for each in runs]
+        still = [sum(verdict in OPEN for verdict in each["verdicts"].values()) for each in runs]
         print(
             f"{name}: {sum(still) / len(runs):.2f} of {len(runs[0]['verdicts'])} claims open on average, none in {still.count(0)} of {len(runs)} runs"
         )

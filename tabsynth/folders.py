@@ -58,7 +58,8 @@ def refuse_mixing(path: Path) -> None:
     ------
     FolderError
     """
-    if (path.parent / CARD).is_file():
+    beside = path.parent
+    if (beside / CARD).is_file() and any((beside / name).exists() for name in (TABLE, PAGE, "model", "model.npz")):
         raise FolderError(
-            f"{path} is confidential and {path.parent} holds files that may leave; name another folder, such as {CONFIDENTIAL}."
+            f"{path} is confidential and {beside} holds files that may leave; name another folder, such as {CONFIDENTIAL}."
         )

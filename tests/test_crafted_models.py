@@ -107,6 +107,11 @@ def cut(name):
     return lambda plain, arrays: arrays.__setitem__(name, arrays[name][:-1])
 
 
+def the_same_pair_again(plain, arrays):
+    arrays[f"pair_{len(plain['pairs'])}"] = arrays["pair_0"]
+    plain["pairs"].append(plain["pairs"][0])
+
+
 CRAFTED = [
     ("aim", put("rows", (0, 0), 2)),
     ("aim", put("rows", (5, 1), -1)),
@@ -116,7 +121,7 @@ CRAFTED = [
     ("aim", cut("pair_0")),
     ("aim", lambda plain, arrays: plain["pairs"].__setitem__(0, [0, 99])),
     ("aim", lambda plain, arrays: plain["pairs"].__setitem__(0, [1, 0])),
-    ("aim", lambda plain, arrays: plain["pairs"].__setitem__(0, plain["pairs"][-1])),
+    ("aim", the_same_pair_again),
     ("aim", said("sizes", [2] * 7)),
     ("aim", said("columns", list("abcdefg"))),
     ("aim", lambda plain, arrays: arrays.__setitem__("rows", arrays["rows"][:0])),

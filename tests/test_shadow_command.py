@@ -214,7 +214,7 @@ def test_units_are_people_and_rows_without_one_are_nobodys(tmp_path):
     [
         ({"card": None, "shadows": 2}, "give the card (card.json) of the release"),
         ({"card": None, "targets": 2}, "give the card (card.json) of the release"),
-        ({"card": "gone.json", "shadows": 2}, "gone.json cannot be read as JSON"),
+        ({"card": "gone.json", "shadows": 2}, "gone.json cannot be read; restore it"),
         ({"card": "text.json"}, "text.json cannot be read as JSON"),
         ({"card": "foreign.json"}, "is not a tabsynth.card file"),
         ({"card": "changed.json"}, "the card was changed or is not a card of a release"),

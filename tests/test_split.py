@@ -46,7 +46,7 @@ def test_a_release_with_an_empty_half_finishes_and_verifies(half, visits_schema,
     path = tmp_path / "visits.csv"
     visits([(i, "AB"[i % 2], i % 10) for i in range(rows)]).to_csv(path, index=False)
     release(path, visits_schema, tmp_path / "out", epsilon=1, model="independent", holdout=holdout)
-    told = json.loads((tmp_path / "out/report.internal.json").read_text())
+    told = json.loads((tmp_path / "out/confidential/report.internal.json").read_text())
     sizes = told["tables"]["train"]["rows"], told["tables"]["holdout"]["rows"]
     assert sizes == {"training": (0, 30), "holdout": (30, 0), "table": (0, 0)}[half]
     verdicts = {finding["verdict"] for finding in told["findings"] if finding["check"].startswith("attacks.")}

@@ -7,7 +7,7 @@ import time
 import dp_accounting as dp
 import pytest
 
-from tabsynth import verify
+from tabsynth import recount
 from tabsynth.card import guarantee
 from tabsynth.curator import sampled
 from tabsynth.curator.ledger import Budget, Ledger, epsilon_of
@@ -175,30 +175,30 @@ def card():
 def checked(card, check, **training):
     card = json.loads(json.dumps(card))
     card["ledger"]["charges"][1].update(training)
-    return verify._run("check", check, None, card)
+    return recount.looked("check", check, card)
 
 
 def test_verify_accepts_an_honest_ledger(card):
-    assert checked(card, verify._ledger).holds
-    assert checked(card, verify._epsilon).holds
+    assert checked(card, recount._within).holds
+    assert checked(card, recount._epsilon).holds
 
 
 @pytest.mark.parametrize(
     ("check", "training", "seen"),
     [
-        ("_ledger", {"sampled": [[0.3, 6.0, 400]]}, "add up to rho inf"),
-        ("_ledger", {"sampled": [[0.3, 6.0, 20], [0.3, 4.0, 20]]}, "the budget is"),
-        ("_ledger", {"sampled": [[0.3, 5.9, 20]]}, "the card says"),
-        ("_ledger", {"rho": 0.01}, "the card says"),
+        ("_within", {"sampled": [[0.3, 6.0, 400]]}, "add up to rho inf"),
+        ("_within", {"sampled": [[0.3, 6.0, 20], [0.3, 4.0, 20]]}, "the budget is"),
+        ("_within", {"sampled": [[0.3, 5.9, 20]]}, "the card says"),
+        ("_within", {"rho": 0.01}, "the card says"),
         ("_epsilon", {"sampled": [[0.3, 5.9, 20]]}, "amount to epsilon"),
         ("_epsilon", {"sampled": [[0.3, 6.0, -20]]}, "in another form"),
-        ("_ledger", {"sampled": [[0.3, 1e-300, 20]]}, "in another form"),
-        ("_ledger", {"gaussians": [[1.0, -5]]}, "in another form"),
-        ("_ledger", {"gaussians": [[0.0, 1]]}, "in another form"),
+        ("_within", {"sampled": [[0.3, 1e-300, 20]]}, "in another form"),
+        ("_within", {"gaussians": [[1.0, -5]]}, "in another form"),
+        ("_within", {"gaussians": [[0.0, 1]]}, "in another form"),
     ],
 )
 def test_verify_finds_streams_that_were_under_accounted(card, check, training, seen):
-    result = checked(card, getattr(verify, check), **training)
+    result = checked(card, getattr(recount, check), **training)
     assert not result.holds
     assert seen in result.seen
 

@@ -158,7 +158,7 @@ def test_one_of_several_tables():
     [
         (5, "a int, not SDV metadata"),
         ([], "a list, not SDV metadata"),
-        ("no/such/file.json", "cannot be read as JSON"),
+        ("no/such/file.json", "cannot be read; give the path"),
         ({}, "no columns"),
         ({"tables": {}}, "describes no table"),
         ({"tables": {"a": 5}}, "describes no table"),

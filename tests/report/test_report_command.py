@@ -187,10 +187,9 @@ def test_without_a_browser_a_pdf_is_refused_and_nothing_is_written(written, run,
     _refused(run("--from", written / CARD, "--out", tmp_path / "new.pdf"), "a PDF needs a Chromium", tmp_path / "new.pdf")
 
 
-def test_text_that_no_file_can_hold_is_replaced(written, run, tmp_path):
+def test_text_that_no_file_can_hold_is_refused(written, run, tmp_path):
     (written / CARD).write_text(json.dumps(sample.card() | {"noise": "\ud800"}))
-    assert run("--from", written / CARD, "--out", tmp_path / "new.html")[0] == 0
-    assert (tmp_path / "new.html").read_text(encoding="utf-8")
+    _refused(run("--from", written / CARD, "--out", tmp_path / "new"), "cannot be read as JSON", tmp_path / "new")
 
 
 def test_it_explains_itself(run):
