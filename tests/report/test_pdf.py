@@ -157,8 +157,18 @@ def test_all_is_inside_the_margins_and_every_last_column_is_there(made: tuple[st
             assert squeezed(part) in whole
 
 
-def test_header_rows_are_repeated(written: list):
-    assert sum(text.count("Mechanism") for text, _ in written) == 2, "the ledger's table begins on one page and ends on the next"
+def test_header_rows_are_repeated(made: tuple[str, Any], written: list):
+    html, pdf = made
+    texts = {page.indirect_reference.idnum: squeezed(text) for page, (text, _) in zip(pdf.pages, written, strict=True)}
+    tags = [pages for kind, _, pages in elements(pdf.trailer["/Root"]["/StructTreeRoot"]) if kind == "/Table"]
+    seen = 0
+    for pages, table in zip(tags, re.findall(r"<table>.*?</table>", html, re.DOTALL), strict=True):
+        head = re.search(r"<thead>(.*?)</thead>", table, re.DOTALL)
+        if head and len(pages) > 1:
+            words = squeezed("".join(Page(head[1]).text))
+            assert all(words in texts[page] for page in pages), words
+            seen += 1
+    assert seen, "no table begins on one page and ends on the next"
 
 
 def test_leaves_nothing_behind(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
