@@ -88,7 +88,10 @@ def test_evaluate_and_report(place, run):
     assert run("evaluate", *tables, "--schema", schema, "--out", out, "--quiet")[0] == 0
     told = json.loads((out / "confidential/report.internal.json").read_text())
     assert told["tables"]["train"]["rows"] == 60
-    assert run("report", "--from", out / "confidential/report.internal.json", "--out", folder / f"{WORST}page.html", "--quiet")[0] == 0
+    assert (
+        run("report", "--from", out / "confidential/report.internal.json", "--out", folder / f"{WORST}page.html", "--quiet")[0]
+        == 0
+    )
 
 
 def test_attack_schema_and_policy(place, run):

@@ -255,8 +255,8 @@ def _membership(finding: dict[str, Any] | None, valid: bool, what: str) -> Claim
     if above := d.get("above"):
         most = max(above, key=lambda seen: seen["tpr"] / seen["least"])
         text += (
-            f" Beyond the tolerance: {most['attack']}, which identifies {percent(most['tpr'])} of all while wrongly naming "
-            f"{percent(most['fpr_seen'])}; within it, {percent(most['least'])} would hardly ever be reached."
+            f" Beyond the tolerance: {most['attack']} identifies {percent(most['tpr'])} of the members while wrongly naming "
+            f"{percent(most['fpr_seen'])} of the others; an attack within the tolerance would hardly ever identify {percent(most['least'])}."
         )
     return Claim(title, verdict, basis + text + sight(finding) + _more(finding, what) + warning, section)
 

@@ -278,8 +278,8 @@ def test_a_failure_names_the_attack_and_the_rate():
     ]
     change = headline(above=above) | {"verdict": "fail"}
     assert (
-        "Beyond the tolerance: dcr.raw, which identifies 6.0\u00a0% of all while wrongly naming 0.6\u00a0%; within it, 4.0\u00a0% would hardly "
-        "ever be reached."
+        "Beyond the tolerance: dcr.raw identifies 6.0\u00a0% of the members while wrongly naming 0.6\u00a0% of the others; an attack within the "
+        "tolerance would hardly ever identify 4.0\u00a0%."
     ) in claims(findings(attacks_membership=change), sample.card(), "units")[MEMBERSHIP].sentence
 
 

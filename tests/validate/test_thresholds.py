@@ -48,7 +48,9 @@ def test_a_threshold_turns_the_verdict(schema, people, name, threshold, copied, 
         said = found[value].details.get("tolerated", found[value].details.get("mu_tolerance"))
         assert said == policy[threshold]
     assert {value: finding.verdict for value, finding in found.items()} == verdicts
-    rates = {finding.details.get("fpr") for finding in found.values()}  # membership is judged at a rate that the tolerance decides
+    rates = {
+        finding.details.get("fpr") for finding in found.values()
+    }  # membership is judged at a rate that the tolerance decides
     assert len({(finding.details.get("fpr"), finding.value, finding.interval) for finding in found.values()}) == len(rates)
 
 
