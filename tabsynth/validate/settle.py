@@ -1,4 +1,4 @@
-"""Which claims of the report a table of some size can settle, before anything is spent. Sizes are private: the answer is CONFIDENTIAL.
+"""NOT PRIVATE. Which claims of the report a table of some size can settle, before anything is spent. Sizes are private, and so is the answer.
 
 By the same formulas as the verdicts, with expected rates where a rate is not known: that nothing leaks beyond chance.
 """

@@ -87,7 +87,7 @@ ROWS = {
     ("fidelity.tails", "columns"): {"column", "low", "high", "train_low", "train_high", "synthetic_low", "synthetic_high"},
     ("fidelity.categories", "columns"): {"column", "real", "kept", "lost_rare", "invented"},
     ("attacks.replication", "levels"): {
-        "label", "tau", "members", "n_members", "holdout", "n_holdout", "rate_members", "rate_holdout", "excess", "interval",
+        "rows", "label", "tau", "members", "n_members", "holdout", "n_holdout", "rate_members", "rate_holdout", "excess", "interval",
     },
     ("attacks.ldr.rank", "tpr"): {"fpr", "tp", "fp", "tpr", "interval", "fpr_upper", "note"},
     ("attacks.controls", "gates"): {"name", "value", "low", "high", "ok"},
