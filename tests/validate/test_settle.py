@@ -39,7 +39,7 @@ def test_the_sentence_names_every_claim_once(schema, monkeypatch):
     text = told(at(schema, 300))
     assert text.startswith("With 14,150 training and 300 holdout rows, the report can probably settle: ")
     assert f"membership, which needs about {least:,} holdout rows" in text
-    assert "linkage, whatever the size" in text
+    assert "linkage, which no larger holdout alone settles" in text
     assert text.count("copies") == text.count("membership") == 1
 
 
