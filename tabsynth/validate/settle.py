@@ -75,7 +75,9 @@ def told(setting: Setting) -> str:
 
 
 def _wanting(outlook: Outlook, what: str) -> str:
-    return f", which needs about {outlook.needed:,} holdout {what}" if outlook.needed else ", which no larger holdout alone settles"
+    return (
+        f", which needs about {outlook.needed:,} holdout {what}" if outlook.needed else ", which no larger holdout alone settles"
+    )
 
 
 def setting(
