@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.card import derived, version
+from tabsynth.curator.sampled import MOST_STEPS, MOST_STREAMS
 from tabsynth.errors import TabsynthError
 from tabsynth.schema import Schema
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 """Relative difference allowed where numerical accounting on another machine may round differently."""
-MOST_STEPS, MOST_STREAMS, MOST_CHARGES = 10**6, 32, 10_000
-"""What is counted again at most, sampled steps and all: far more than any engine needs, few enough to take seconds."""
+MOST_CHARGES = 10_000
+"""Charges that are counted again at most: far more than any engine needs, few enough to take seconds."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ ALLOWED = {
     },
     "history": {"errors", "folders", "published"},
     "publish": {"digest", "folders", "release", "report", "tables"},
-    "recount": {"card", "curator.ledger", "errors", "schema"},
+    "recount": {"card", "curator.ledger", "curator.sampled", "errors", "schema"},
     "confidential": {"folders", "policy", "published", "recount", "report"},
     "pipeline": {
         "access",

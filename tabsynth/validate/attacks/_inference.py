@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tabsynth.schema import Schema
-from tabsynth.validate.attacks._challenge import Challenge
 from tabsynth.validate.features import Encoded
 from tabsynth.validate.intervals import needed_factor, newcombe, residual_risk
 
@@ -20,12 +19,6 @@ def one_row_each(units: np.ndarray, rng: np.random.Generator, at_most: int = ROW
     """Row numbers: of units drawn at random, at most `at_most`, one row each, so that trials are independent."""
     order = rng.permutation(len(units))
     return order[np.sort(np.unique(units[order], return_index=True)[1])[:at_most]]
-
-
-def trials(challenge: Challenge, rng: np.random.Generator) -> np.ndarray:
-    """Challenge rows, one of each unit drawn: the members' first."""
-    sides = (np.flatnonzero(challenge.row_member == side) for side in (True, False))
-    return np.concatenate([side[one_row_each(challenge.units[side], rng)] for side in sides])
 
 
 def only(encoded: Encoded, schema: Schema, names: Collection[str]) -> Encoded:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,3 +82,29 @@ def without_guarantee(findings: Sequence[Finding]) -> list[Finding]:
             finding = replace(finding, verdict=told["measured"], details=details)
         out.append(finding)
     return out
+
+
+def foreseen(
+    settled: Callable[[int], bool], others: int, allowed: float | None, tolerated: float
+) -> tuple[str | None, int | None]:
+    """What would settle a claim with so many holdout units, and with how many of them a measurement would (to a tenth).
+
+    Parameters
+    ----------
+    settled : callable
+        From a number of holdout units to whether a measurement would settle it; once it would, more units would too.
+    others : int
+    allowed, tolerated : float
+        As in `by_guarantee`.
+
+    Returns
+    -------
+    str or None
+        ``guarantee`` or ``measurement``; None where it would probably stay open.
+    int or None
+        Holdout units with which a measurement would settle it.
+    """
+    sizes = np.geomspace(10, 1e6, 100).astype(int).tolist()
+    least = dict(enumerate(sizes)).get(bisect_left(sizes, True, key=settled))
+    by = "guarantee" if allowed is not None and allowed <= tolerated else "measurement" if settled(others) else None
+    return by, least

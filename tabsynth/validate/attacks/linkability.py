@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from math import ceil
 from typing import Any
 
@@ -13,7 +12,7 @@ from tabsynth.tradeoff import Tradeoff
 from tabsynth.validate.attacks._challenge import SYNTHETIC_ROWS
 from tabsynth.validate.attacks._halves import met
 from tabsynth.validate.attacks._inference import ROWS, one_row_each, only, verdict
-from tabsynth.validate.attacks._power import COPIES, WHOLE, by_guarantee, confirmed, planted
+from tabsynth.validate.attacks._power import COPIES, WHOLE, by_guarantee, confirmed, foreseen, planted
 from tabsynth.validate.attacks._randomised import attributable
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import Encoder, unit_codes
@@ -100,10 +99,8 @@ def outlook(members: int, others: int, tolerated: float, guarantee: Tradeoff | N
 
     Returns
     -------
-    str or None
-        ``guarantee`` or ``measurement``; None where it would probably stay open.
-    int or None
-        Holdout units with which a measurement would settle it.
+    (str or None, int or None)
+        As `_power.foreseen` gives them.
     """
 
     def result(held: int, linked: int) -> dict[str, Any]:
@@ -115,11 +112,8 @@ def outlook(members: int, others: int, tolerated: float, guarantee: Tradeoff | N
 
     if not (members and others):
         return None, None
-    sizes = np.geomspace(10, 1e6, 100).astype(int).tolist()
-    least = dict(enumerate(sizes)).get(bisect_left(sizes, True, key=settled))
     allowed = None if guarantee is None else _allowed(guarantee, result(others, 0))
-    by = "guarantee" if allowed is not None and allowed <= tolerated else "measurement" if settled(others) else None
-    return by, least
+    return foreseen(settled, others, allowed, tolerated)
 
 
 def _most(evidence: Evidence) -> int:

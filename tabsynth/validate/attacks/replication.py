@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
@@ -13,7 +12,7 @@ import pandas as pd
 
 from tabsynth.tradeoff import Tradeoff
 from tabsynth.validate.attacks._pool import Pool
-from tabsynth.validate.attacks._power import COPIES, WHOLE, by_guarantee, confirmed, planted
+from tabsynth.validate.attacks._power import COPIES, WHOLE, by_guarantee, confirmed, foreseen, planted
 from tabsynth.validate.attacks._randomised import attributable, stratified
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import axis_values
@@ -104,10 +103,8 @@ def outlook(members: int, others: int, tolerated: float, guarantee: Tradeoff | N
 
     Returns
     -------
-    str or None
-        ``guarantee`` or ``measurement``; None where it would probably stay open.
-    int or None
-        Holdout units with which a measurement would settle it.
+    (str or None, int or None)
+        As `_power.foreseen` gives them.
     """
 
     def level(held: int) -> dict[str, Any]:
@@ -120,11 +117,8 @@ def outlook(members: int, others: int, tolerated: float, guarantee: Tradeoff | N
 
     if not (members and others):
         return None, None
-    sizes = np.geomspace(10, 1e6, 100).astype(int).tolist()
-    least = dict(enumerate(sizes)).get(bisect_left(sizes, True, key=settled))
     allowed = _allowed(guarantee, level(others))
-    by = "guarantee" if allowed is not None and allowed <= tolerated else "measurement" if settled(others) else None
-    return by, least
+    return foreseen(settled, others, allowed, tolerated)
 
 
 def _share(of: int = 1) -> float:
