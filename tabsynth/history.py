@@ -38,7 +38,7 @@ def history(frame: pd.DataFrame, places: Iterable[str | Path]) -> dict[str, Any]
         set that the reports in `places` are about or know of. Another table, or another schema for the same one, has another hash.
     """
     found: set[str] = set()
-    sha256 = _any_order(frame)
+    sha256 = any_order(frame)
     for place in places:
         try:
             told = read_document(folders.report(place), ("tabsynth.report",), "the output folder of a release")
@@ -58,7 +58,8 @@ def caution(earlier: int) -> str:
     )
 
 
-def _any_order(frame: pd.DataFrame) -> str:
+def any_order(frame: pd.DataFrame) -> str:
+    """SHA-256 of a conformed table's rows, in the order of their own hashes."""
     from pandas.util import hash_pandas_object
 
     return hashlib.sha256(np.sort(hash_pandas_object(frame, index=False).to_numpy()).astype("<u8").tobytes()).hexdigest()

@@ -8,6 +8,7 @@ from typing import Any
 from tabsynth import folders
 from tabsynth.access import Progress, silent
 from tabsynth.errors import FolderError
+from tabsynth.history import any_order
 from tabsynth.pipeline import assess, part, redraw, split
 from tabsynth.policy import Policy
 from tabsynth.published import read_document
@@ -29,7 +30,7 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     Returns
     -------
     list of Result
-        Whether the tables are those of the report, and whether all findings are: words exactly, numbers up to rounding. That the report
+        Whether the data set and its two parts are those of the report, and whether all findings are: words exactly, numbers up to rounding. That the report
         is about this release and the page is its own, `tabsynth.verify` looks at.
 
     Raises
@@ -42,7 +43,8 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
     told = _told(folders.report(folder))
     schema, card = Schema.from_dict(told["schema"]), told["card"]
     progress("reading", 0.0)
-    train, holdout = split(read(data, schema), schema, **told["split"])
+    frame = read(data, schema)
+    train, holdout = split(frame, schema, **told["split"])
     again = assess(
         train,
         holdout,
@@ -55,12 +57,13 @@ def repeat(folder: str | Path, data: Any, *, progress: Progress = silent) -> lis
         further=redraw(Release.load(folder), card),
         progress=part(progress, 0.1, 1.0),
     )
-    return [_tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
+    same = Result("the data set is that of the report", any_order(frame) == told["data_set"]["sha256"], f"{len(frame)} rows")
+    return [same, _tables(told["tables"], again["tables"]), _findings(told["findings"], again["findings"])]
 
 
 def _told(path: Path) -> dict[str, Any]:
     told = read_document(path, ("tabsynth.report",), "the output folder of tabsynth release, with its confidential part")
-    if missing := [name for name in ("split", "card", "policy") if not told.get(name)]:
+    if missing := [name for name in ("split", "card", "policy", "data_set") if not told.get(name)]:
         raise FolderError(f"{path} has no {missing[0]}: it was not written by tabsynth release, so it cannot be repeated.")
     return told
 

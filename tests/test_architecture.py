@@ -91,6 +91,7 @@ ALLOWED = {
         "conform",
         "errors",
         "folders",
+        "history",
         "pipeline",
         "policy",
         "published",

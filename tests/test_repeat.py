@@ -19,6 +19,7 @@ from tabsynth.repeat import _findings, _tables, repeat
 from tabsynth.schema import Schema
 
 FILES = "the report's files are as tabsynth writes them, byte for byte"
+SAME = "the data set is that of the report"
 TABLES = "the table splits into the training and holdout rows of the report"
 FINDINGS = "evaluating again gives the findings of the report"
 
@@ -26,7 +27,7 @@ FINDINGS = "evaluating again gives the findings of the report"
 def test_a_release_of_the_command_line_is_repeated_from_its_table(released, files, run):
     code, out, _ = run("verify", released[0], "--data", files / "toy.csv")
     assert code == 0
-    assert [line[:7] for line in out.splitlines()] == ["ok     "] * 15
+    assert [line[:7] for line in out.splitlines()] == ["ok     "] * 16
     told = json.loads((released[0] / "confidential/report.internal.json").read_text())
     assert out.splitlines()[-1] == f"ok     {FINDINGS}: {len(told['findings'])} findings"
 
@@ -51,9 +52,9 @@ def told(small) -> dict:
 
 def test_the_same_table_in_another_form_repeats_policy_seed_target_and_split(small):
     results = repeat(small / "out", pd.read_csv(small / "visits.csv"))
-    assert [(r.check, r.holds) for r in results] == [(check, True) for check in (TABLES, FINDINGS)]
+    assert [(r.check, r.holds) for r in results] == [(check, True) for check in (SAME, TABLES, FINDINGS)]
     rows = told(small)["tables"]
-    assert results[0].seen == f"{rows['train']['rows']} and {rows['holdout']['rows']} rows"
+    assert results[1].seen == f"{rows['train']['rows']} and {rows['holdout']['rows']} rows"
     assert rows["holdout"]["units"] + rows["train"]["units"] == 70
     assert abs(rows["holdout"]["units"] - 0.4 * 70) < 5 * (0.4 * 0.6 * 70) ** 0.5  # the seed of the split is secret
 
@@ -82,8 +83,18 @@ def test_another_table_is_wrong_and_ends_in_1(small, run, tmp_path):
     assert (code, err) == (1, "")
     found = json.loads(out)
     assert found["holds"] is False
-    assert [check["check"] for check in found["checks"] if not check["holds"]] == [TABLES, FINDINGS]
+    assert [check["check"] for check in found["checks"] if not check["holds"]] == [SAME, TABLES, FINDINGS]
     assert found["checks"][-2]["seen"] == "train, holdout differ"
+
+
+def test_a_report_of_another_data_set_is_wrong(small, tmp_path):
+    """The hash of the whole data set is what tells releases of the same people: an edited one is noticed by itself."""
+    shutil.copytree(small / "out", tmp_path / "out")
+    path = tmp_path / "out/confidential/report.internal.json"
+    report = json.loads(path.read_text())
+    report["data_set"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(report))
+    assert [r.check for r in repeat(tmp_path / "out", pd.read_csv(small / "visits.csv")) if not r.holds] == [SAME]
 
 
 def changed(table: pd.DataFrame, what: str) -> pd.DataFrame:
