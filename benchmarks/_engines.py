@@ -123,7 +123,7 @@ def measure(k: Key, task: Prepared, options: Options) -> dict[str, Any]:
             if run["ended"] == "finished":  # a second of sampling goes to starting Python and writing the file
                 run |= rate(folder / "model", max(run["sample_s"] - 1, 0.1), task.rows)
         else:
-            run = _peer(engine, epsilon or 1.0, seed, task, folder, options)
+            run = measure_peer(engine, epsilon or 1.0, seed, task, folder, options)
         if run["ended"] != "finished":
             return run
         scored = measured([sys.executable, options.evaluate, task.train, task.holdout, synthetic, task.target])
@@ -162,7 +162,8 @@ def source() -> str:
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
 
 
-def _peer(engine: str, epsilon: float, seed: int, task: Prepared, folder: Path, options: Options) -> dict[str, Any]:
+def measure_peer(engine: str, epsilon: float, seed: int, task: Prepared, folder: Path, options: Options) -> dict[str, Any]:
+    """A run of a peer in its own environment; leaves ``folder/synthetic.csv`` where it finished."""
     name, method = PEERS[engine]
     runner, result = RUNNERS / f"run_{name}.py", folder / "result.json"
     try:
