@@ -38,9 +38,13 @@ class Prepared:
         return {
             c.name: {"labels": list(c.labels), "nullable": c.nullable}
             if c.kind == "categorical"
-            else {"minimum": int(c.minimum), "maximum": int(c.maximum)}
+            else {"minimum": _plain(c.minimum, c.kind), "maximum": _plain(c.maximum, c.kind)}
             for c in Schema.load(self.schema).columns
         }
+
+
+def _plain(bound: Any, kind: str) -> float:
+    return int(bound) if kind == "integer" else float(bound)
 
 
 def select(schema: Path, columns: list[str], target: str | None, out: Path) -> Path:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import _ranges
+import _relations
+import _release_time as _time
 import numpy as np
 import pandas as pd
 from _columns import NUMBERS, compare, explained
@@ -47,6 +51,7 @@ DEMOS = {"patients": ("randhie", demo_data.patients), "transactions": ("complete
 TARGETS = {"mean": (0.03, 0.15), "p99": (0.05, 0.25)}
 """Wanted at epsilon 1: median and worst relative error over a table's numeric columns."""
 HOLDOUT = 0.3
+ALL = ",".join([*DATA, *DEMOS])
 HEADER = "| table | engine | epsilon | fit s | mean: median, worst | holdout | p99: median, worst | holdout | TVD1 | explained: all / numbers | holdout: all | worst columns |"
 
 
@@ -66,13 +71,10 @@ def load(name: str, shared: Path) -> tuple[Schema, pd.DataFrame] | None:
     return schema, read(rows[list(schema.names)], schema)
 
 
-def run(
-    table: str, schema: Schema, rows: pd.DataFrame, engine: str, epsilon: float, seed: int, options: Options
-) -> dict[str, Any]:
+def run(schema: Schema, rows: pd.DataFrame, engine: str, epsilon: float, seed: int, options: Options) -> dict[str, Any]:
     """One release, and every column of it beside training rows."""
     train, holdout = split(rows, schema, HOLDOUT, 0)
-    result = {"table": table, "engine": engine, "epsilon": epsilon, "seed": seed, "created": now(), "source": source()}
-    result |= {"load": round(os.getloadavg()[0], 2), "rows": {"train": len(train), "holdout": len(holdout)}}
+    result: dict[str, Any] = {"rows": {"train": len(train), "holdout": len(holdout)}}
     started = time.perf_counter()
     if engine in PEERS:
         told, synthetic, schema = peer(schema, train, engine, epsilon, seed, options)
@@ -169,21 +171,31 @@ def verdict(runs: list[dict[str, Any]]) -> str:
 
 
 def complete(
-    name: str, asked: list[tuple[Any, ...]], make: Callable[..., dict[str, Any]], fields: tuple[str, ...], show: Callable
-) -> list:
+    name: str,
+    asked: list[tuple[Any, ...]],
+    make: Callable[..., dict[str, Any] | None],
+    show: Callable[[dict[str, Any]], str],
+    fields: tuple[str, ...],
+    again: bool,
+) -> list[dict[str, Any]]:
     """Make the runs that results/NAME.json lacks, keep each as it comes, print all; a run is known by its `fields`."""
-    runs = kept(name).get("runs", [])
-    done = {tuple(r[f] for f in fields): r for r in runs}
+    done = {tuple(r[f] for f in fields): r for r in kept(name).get("runs", [])}
     for key in asked:
-        if key not in done:
-            result = make(*key)
-            if result is None:
+        if key not in done or again:
+            load = round(os.getloadavg()[0], 2)
+            if (result := make(*key)) is None:
                 continue
-            done[key] = result
-            runs.append(result)
-            keep(name, {"runs": runs})
+            done[key] = dict(zip(fields, key, strict=True)) | {"created": now(), "source": source(), "load": load} | result
+            keep(name, {"runs": list(done.values())})
+        elif done[key]["source"] != source():
+            print(f"{key}: kept, but measured with other code; --again repeats it", file=sys.stderr)
         print(show(done[key]), flush=True)
     return [done[key] for key in asked if key in done]
+
+
+def title(header: str) -> None:
+    """Head of a table."""
+    print(header, "|---" * header.count(" | ") + "|---|", sep="\n", flush=True)
 
 
 def tables(arguments: argparse.Namespace) -> None:
@@ -195,7 +207,7 @@ def tables(arguments: argparse.Namespace) -> None:
         if table not in rows:
             rows.clear()
             rows[table] = load(table, arguments.data)
-        return rows[table] and run(table, *rows[table], engine, epsilon, seed, options)
+        return rows[table] and run(*rows[table], engine, epsilon, seed, options)
 
     asked = [
         (table, engine, float(epsilon), seed)
@@ -204,25 +216,60 @@ def tables(arguments: argparse.Namespace) -> None:
         for engine in arguments.engines.split(",")
         for seed in range(arguments.seeds)
     ]
-    print(HEADER, "|---" * HEADER.count(" | ") + "|---|", sep="\n", flush=True)
-    runs = complete(arguments.name, asked, make, ("table", "engine", "epsilon", "seed"), line)
-    print(
-        "\nAgainst the targets at epsilon 1 (mean and p99; median and worst over the numeric columns):", verdict(runs), sep="\n"
-    )
+    title(HEADER)
+    runs = complete(arguments.name or "columns", asked, make, line, ("table", "engine", "epsilon", "seed"), arguments.again)
+    print("\nAgainst the targets at epsilon 1 (mean and p99; median, worst of the numeric columns):", verdict(runs), sep="\n")
+
+
+def ranges(arguments: argparse.Namespace) -> None:
+    """What a range that is too wide does."""
+    title(_ranges.HEADER)
+    fields = ("shape", "whole", "n", "epsilon")
+    runs = complete(arguments.name or "ranges", _ranges.keys(), _ranges.measure, _ranges.line, fields, arguments.again)
+    print("", _ranges.summary(runs), sep="\n")
+
+
+def relations(arguments: argparse.Namespace) -> None:
+    """What happens to links, parity and causes."""
+    title(_relations.HEADER)
+    fields = ("table", "engine", "epsilon", "seed")
+    names = arguments.tables.split(",") if arguments.tables != ALL else list(_relations.TABLES)
+    asked = [
+        (name, engine, epsilon, seed)
+        for name in names
+        for engine in arguments.engines.split(",")
+        for epsilon in (1.0, 10.0)
+        for seed in range(arguments.seeds)
+    ]
+    runs = complete(arguments.name or "relations", asked, _relations.measure, _relations.line, fields, arguments.again)
+    print("", _relations.summary(runs), sep="\n")
+
+
+def release_time(arguments: argparse.Namespace) -> None:
+    """Seconds of a whole release."""
+    title(_time.HEADER)
+    asked = [(_time.ROWS, _time.COLUMNS, engine) for engine in arguments.engines.split(",")]
+    complete(arguments.name or "release_time", asked, _time.measure, _time.line, ("rows", "columns", "engine"), arguments.again)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared")
-    parser.add_argument("--tables", default=",".join([*DATA, *DEMOS]))
+    parser.add_argument("--tables", default=ALL, help="names, separated by commas")
     parser.add_argument("--engines", default="aim")
     parser.add_argument("--epsilon", default="1")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--limit", type=float, default=3600, help="seconds that a peer's run may take")
     parser.add_argument("--environments", type=Path, default=Path.home() / ".cache/tabsynth-benchmarks")
-    parser.add_argument("--name", default="columns", help="results/NAME.json")
-    tables(parser.parse_args())
+    parser.add_argument("--name", help="results/NAME.json; by default columns, ranges, relations or release_time")
+    parser.add_argument("--again", action="store_true", help="repeat runs that are there already")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--ranges", action="store_const", dest="part", const=ranges, help="public ranges that are too wide")
+    part.add_argument("--relations", action="store_const", dest="part", const=relations, help="links, parity, causes")
+    part.add_argument("--release-time", action="store_const", dest="part", const=release_time, help="seconds of a release")
+    arguments = parser.parse_args()
+    (arguments.part or tables)(arguments)
 
 
 if __name__ == "__main__":

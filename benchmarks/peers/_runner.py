@@ -27,7 +27,7 @@ BEGAN = time.perf_counter()
 
 @dataclass(frozen=True)
 class Job:
-    """One fit: `columns` maps a name to its public labels or its (minimum, maximum), in whole numbers."""
+    """One fit: `columns` maps a name to its public labels or its (minimum, maximum): whole numbers where its values are."""
 
     method: str
     train: str
@@ -48,20 +48,23 @@ class Job:
             if "labels" in c
         }
 
-    def ranges(self) -> dict[str, tuple[int, int]]:
-        """Smallest and largest value of each column of whole numbers."""
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Smallest and largest value of each numeric column."""
         return {name: (c["minimum"], c["maximum"]) for name, c in self.columns.items() if "labels" not in c}
 
     def table(self) -> pd.DataFrame:
-        """The training table: labels as text, whole numbers inside their public range."""
+        """The training table: labels as text, numbers inside their public range, NaN where one is missing."""
         labels = self.labels()
-        table = pd.read_csv(self.train, dtype=dict.fromkeys(labels, str), keep_default_na=False)[list(self.columns)]
+        missing = {name: [""] for name in self.ranges()}
+        table = pd.read_csv(self.train, dtype=dict.fromkeys(labels, str), keep_default_na=False, na_values=missing)
+        table = table[list(self.columns)]
         for name, allowed in labels.items():
             table[name] = table[name].replace("", MISSING)
             if not table[name].isin(allowed).all():
                 raise ValueError(f"column {name} holds a label that the schema does not list")
         for name, (low, high) in self.ranges().items():
-            table[name] = table[name].astype("int64").clip(low, high)
+            whole = isinstance(low, int) and table[name].notna().all()
+            table[name] = table[name].astype("int64" if whole else "float64").clip(low, high)
         return table
 
     def write(self, table: pd.DataFrame) -> None:
@@ -69,6 +72,9 @@ class Job:
         table = table[list(self.columns)].copy()
         for name in self.labels():
             table[name] = table[name].astype(object).where(table[name].astype(str) != MISSING, "")
+        for name, (low, _high) in self.ranges().items():
+            if isinstance(low, int):
+                table[name] = table[name].round()
         table.to_csv(self.synthetic, index=False)
 
 
