@@ -42,10 +42,15 @@ class Axis:
         """Which cells from `start` up to but without `end` hold one value."""
         return end <= self.after(start)
 
+    def short(self) -> bool:
+        """Whether the public range has so few values that they are all asked for at once."""
+        low, high = self.ends()
+        return self.step is not None and (high - low) / self.step < SINGLES
+
     def first(self) -> np.ndarray:
         """Edges of the first cells, both ends included: whatever lies beyond an end counts as in the outer cell."""
         low, high = self.ends()
-        if self.step is not None and (high - low) / self.step < SINGLES:
+        if self.short():
             return on_step(low + self.step * np.arange(round((high - low) / self.step) + 2), self.step)
         inner = magnitudes(self.column, self.step)
         if self.column.minimum is None:

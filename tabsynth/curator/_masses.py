@@ -22,6 +22,8 @@ NEAR = 2.0
 """A gap between cells that hold something is closed if it is at most that many times as wide as they are together."""
 FALLS, DOUBT = 0.6, 0.5
 """A tail that falls from cell to cell by `FALLS` at least goes on beyond the last cell that stands out, up to that relative error."""
+POINT = 1e-6
+"""A part that is that much narrower than the widest is a single value among them: it stands out or holds nothing."""
 BEYOND, UNSEEN = 3, 3.0
 
 
@@ -153,10 +155,10 @@ def children(measured: np.ndarray, width: np.ndarray, parent: float, spread: flo
     out = np.zeros(m)
     clear = measured - total * width / width.sum() > threshold(m, 0.05) * sigma
     out[clear] = measured[clear]
-    rest = total - out.sum()
-    if clear.all() or rest <= (2 * sigma * math.sqrt(clear.sum()) if clear.any() else 0):
+    rest, soft = total - out.sum(), ~clear & (width > POINT * width.max())
+    if not soft.any() or rest <= (2 * sigma * math.sqrt(clear.sum()) if clear.any() else 0):
         return out * (total / out.sum()) if clear.any() else total * width / width.sum()
-    out[~clear] = _shrunk(measured[~clear], width[~clear], rest, sigma)
+    out[soft] = _shrunk(measured[soft], width[soft], rest, sigma)
     return out
 
 

@@ -16,15 +16,16 @@ import numpy as np
 
 from tabsynth.access import Marginal
 from tabsynth.codec import Bins, Codec, Labels, public_coder
-from tabsynth.curator import _masses
+from tabsynth.curator import _grids, _masses
 from tabsynth.curator._axis import SINGLES, Axis
+from tabsynth.curator._grids import Grids
 from tabsynth.curator.table import PrivateTable
 from tabsynth.schema import OTHER, Column
 
 ROUNDS, FALLING = 6, 0.6
 """Most rounds of cutting after the first histogram; each gets that much of what the one before did."""
-FIRST = 0.35
-"""Share of a column's price for the first histogram, where rounds may follow."""
+GRID, FIRST = 0.1, 0.35
+"""Shares of a column's price: for the grid its values lie on, and of the rest for the first histogram, where rounds may follow."""
 FEWEST, BINS = 8, 32
 CLEAR = 10.0
 """Bins a column, and how many times its noise a cell of a pair of columns should hold."""
@@ -92,26 +93,32 @@ class _Tree:
 
 def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> dict[str, Bins]:
     axes = {name: Axis(c, c.step) for name, c in columns.items()}
+    wide = [name for name, c in columns.items() if c.kind in ("integer", "float") and not axes[name].short()]
+    steps = {name: _grids.steps(columns[name]) for name in wide}
+    noisy = table.grids(steps, cost=dict.fromkeys(wide, GRID * cost)) if wide else {}
+    grids = {name: _grids.Grids(steps[name], m.counts.astype(float), m.sigma) for name, m in noisy.items()}
+    axes |= {name: Axis(columns[name], g.step(columns[name].step), g.mixed()) for name, g in grids.items()}
     edges = {name: axis.first() for name, axis in axes.items()}
     final = {name: len(e) <= SINGLES + 2 and bool(axes[name].single(e[:-1], e[1:]).all()) for name, e in edges.items()}
-    price = {name: cost if final[name] else FIRST * cost for name in columns}
+    paid = {name: cost * (1 - GRID * (name in grids)) for name in columns}
+    price = {name: paid[name] * (1 if final[name] else FIRST) for name in columns}
     noisy = _range(table, edges, price)
     trees = {name: _root(axes[name], edges[name], *noisy[name]) for name in columns}
-    again = {name: cost - price[name] for name, tree in trees.items() if not (tree.found or final[name])}
+    again = {name: paid[name] - price[name] for name, tree in trees.items() if not (tree.found or final[name])}
     for name, (counts, sigma) in _range(table, {name: edges[name] for name in again}, again).items():
         trees[name] = _root(axes[name], edges[name], *_together(noisy[name], (counts, sigma)))
         trees[name].cut[:] = False
-    share = FALLING ** np.arange(ROUNDS)
-    for price_of_round in (1 - FIRST) * cost * share / share.sum():
+    falling = FALLING ** np.arange(ROUNDS)
+    for share in (1 - FIRST) * falling / falling.sum():
         growing = {name: t for name, t in trees.items() if t.cut.any()}
         if not growing:
             break
         asked = {name: t.edges() for name, t in growing.items()}
-        noisy = table.cells(asked, cost=dict.fromkeys(growing, price_of_round), note="bins")
+        noisy = table.cells(asked, cost={name: share * paid[name] for name in growing}, note="bins")
         for name, tree in growing.items():
             _grow(tree, asked[name], noisy[name])
     noise = table.sigma(table.left() / (2 * len(table.schema.modelled)))
-    return {name: _group(tree, noise) for name, tree in trees.items()}
+    return {name: _group(tree, noise, grids.get(name)) for name, tree in trees.items()}
 
 
 def _range(table: PrivateTable, edges: Mapping[str, np.ndarray], price: Mapping[str, float]) -> dict[str, Counted]:
@@ -169,7 +176,7 @@ def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
     tree.mark(noisy.sigma, new)
 
 
-def _group(tree: _Tree, noise: float) -> Bins:
+def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
     """Group neighbouring cells into bins of similar mass; a heavy single value is a bin of its own.
 
     So many bins that a cell of a table of two such columns holds `CLEAR` times the noise it will be measured with, on average; and
@@ -190,4 +197,6 @@ def _group(tree: _Tree, noise: float) -> Bins:
         held += math.inf if alone[i] else m
     if len(starts) > 1 and held < enough / 2 and not alone[starts[-2]]:
         starts.pop()
-    return Bins(np.append(tree.start, tree.end[-1]), np.array(starts), mass, tree.axis.column.nullable, found=tree.found)
+    single = tree.axis.single(tree.start, tree.end)
+    grid = grids.shares(tree.axis.step, tree.start[single], mass[single]) if grids else ()
+    return Bins(np.append(tree.start, tree.end[-1]), np.array(starts), mass, tree.axis.column.nullable, grid, tree.found)
