@@ -38,6 +38,7 @@ FARTHEST = {
 }
 """How far the edges of a column of each kind may lie."""
 
+MOST_DIGITS = 15
 MOST_STEPS, SMALLEST_STEP, LARGEST_STEP = 64, 1e-12, 1e12
 """Most steps of a grid that is loaded, and how fine and coarse they may be."""
 
@@ -48,7 +49,7 @@ EXACT_VALUES = 32
 """A public range of at most this many values gets one code a value; wider ones have their bins bought."""
 
 
-Grid = tuple[tuple[float, float], ...]
+Grid = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Bins:
     mass: np.ndarray
     null: bool
     grid: Grid = ()
-    """Shares of the values that lie on multiples of a step: pairs of step and share, coarse steps first; a step of 0 is none."""
+    """Step, offset and share of the values that are multiples of the step plus the offset; coarse ones first; a step of 0 is any value."""
     found: bool = True
     """False where a bought range did not stand out from its noise, so that it is a guess."""
 
@@ -120,7 +121,7 @@ class Bins:
         share = np.clip((at - cumulative[cell]) / (cumulative[cell + 1] - cumulative[cell]), 0, 1)
         low, high = self.edges[cell], self.edges[cell + 1]
         inside = low + (high - low) * sloped(share, slopes(self.edges, self.mass)[cell])
-        position[rows] = on_grid(inside, low, high, self.grid or ((column.step or 0.0, 1.0),), rng)
+        position[rows] = on_grid(inside, low, high, self.grid or ((column.step or 0.0, 0.0, 1.0),), rng)
         return position
 
     def to_dict(self) -> dict[str, Any]:
@@ -244,28 +245,33 @@ def sloped(share: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return np.where(steep, np.log1p(share * np.expm1(safe)) / safe, share)
 
 
-def on_step(positions: np.ndarray, step: float) -> np.ndarray:
-    """The nearest multiples of a step, as the nearest floating-point numbers to what their digits say."""
-    scaled = (step * 10.0**d for d in range(16))
-    digits = next((d for d, x in enumerate(scaled) if round(x) and math.isclose(x, round(x), rel_tol=1e-9)), None)
-    at = np.rint(np.asarray(positions) / step) * step
-    return at if digits is None else at.round(digits)
+def on_step(positions: np.ndarray, step: float, offset: float = 0.0) -> np.ndarray:
+    """The nearest multiples of a step, plus an offset, as the nearest floating-point numbers to what their digits say."""
+    digits = max(_digits(step), _digits(offset)) if offset else _digits(step)
+    at = np.rint((np.asarray(positions) - offset) / step) * step + offset
+    return at if digits > MOST_DIGITS else at.round(digits)
+
+
+def _digits(number: float) -> int:
+    """Digits after the point."""
+    scaled = (number * 10.0**d for d in range(MOST_DIGITS + 1))
+    return next((d for d, x in enumerate(scaled) if round(x) and math.isclose(x, round(x), rel_tol=1e-9)), MOST_DIGITS + 1)
 
 
 def on_grid(at: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Grid, rng: np.random.Generator) -> np.ndarray:
-    """Positions in [low, high) moved down to a multiple of one of the grid's steps, drawn by share among those that the cell has two of."""
-    finest = grid[-1][0]
-    left = np.array([share for _, share in grid], dtype=float)
-    chosen = np.searchsorted(np.cumsum(left)[:-1], rng.random(len(at)) * left.sum(), side="right")
-    out, open_ = np.maximum(np.minimum(at, np.nextafter(high, -np.inf)), low), np.ones(len(at), dtype=bool)
-    for i, (step, _) in enumerate(grid):
+    """Positions in [low, high), moved down to a value of one of the grids, drawn by share among those that the cell has two values of."""
+    finest = grid[-1][:2]
+    upto = np.cumsum([share for *_, share in grid])
+    chosen = np.searchsorted(upto[:-1], rng.random(len(at)) * upto[-1], side="right")
+    out, pending = np.maximum(np.minimum(at, np.nextafter(high, -np.inf)), low), np.ones(len(at), dtype=bool)
+    for i, (step, offset, _) in enumerate(grid):
         if step == 0:
             continue
-        first, last = np.ceil(low / step - 1e-9), np.ceil(high / step - 1e-9)
-        fits = open_ & (chosen <= i) & ((last - first >= 2) | (step == finest))
-        place = np.clip(np.floor(at[fits] / step + 1e-9), first[fits], np.maximum(last[fits] - 1, first[fits]))
-        out[fits] = on_step(place * step, step)
-        open_ &= ~fits
+        first, last = (np.ceil((end - offset) / step - 1e-9) for end in (low, high))
+        fits = pending & (chosen <= i) & ((last - first >= 2) | ((step, offset) == finest))
+        place = np.clip(np.floor((at[fits] - offset) / step + 1e-9), first[fits], np.maximum(last[fits] - 1, first[fits]))
+        out[fits] = on_step(place * step + offset, step, offset)
+        pending &= ~fits
     return out
 
 
@@ -321,17 +327,22 @@ def _plain_coder(plain: Any, column: Column) -> Labels | Bins | None:
 
 
 def _grid(values: Any, column: Column) -> Grid | None:
-    """Steps and shares of a grid; None where they are not that, or not those of values that the column's own step allows."""
-    if not (isinstance(values, list) and len(values) <= MOST_STEPS and all(isinstance(v, list) and len(v) == 2 for v in values)):
+    """Steps, offsets and shares of a grid; None where they are not that, or not those of values that the column's own step allows."""
+    if not (isinstance(values, list) and len(values) <= MOST_STEPS and all(isinstance(v, list) and len(v) == 3 for v in values)):
         return None
-    flat = _numbers([number for pair in values for number in pair]) if values else np.array([])
+    flat = _numbers([number for part in values for number in part]) if values else np.array([])
     if flat is None:
         return None
-    steps, shares, own = flat[::2], flat[1::2], column.step
-    falling = bool((np.diff(steps) < 0).all() and (shares >= 0).all() and (shares <= 1).all())
+    (steps, offsets, shares), own = flat.reshape(-1, 3).T, column.step
+    shared = (
+        bool((np.diff(steps) <= 0).all() and (shares >= 0).all() and (shares <= 1).all() and shares.sum() > 0)
+        if len(flat)
+        else True
+    )
     sized = bool((steps <= LARGEST_STEP).all() and ((steps >= SMALLEST_STEP) | ((steps == 0) & (own is None))).all())
-    fine = own is None or not len(steps) or bool(np.isclose(steps / own, np.rint(steps / own), rtol=1e-6).all())
-    return tuple(zip(steps.tolist(), shares.tolist(), strict=True)) if falling and sized and fine else None
+    within = bool(((offsets >= 0) & (offsets <= steps)).all())
+    fine = own is None or all(bool(np.isclose(x / own, np.rint(x / own), rtol=0, atol=1e-6).all()) for x in (steps, offsets))
+    return tuple(map(tuple, flat.reshape(-1, 3).tolist())) if shared and sized and within and fine else None
 
 
 def _numbers(values: Any) -> np.ndarray | None:
