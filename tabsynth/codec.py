@@ -1,13 +1,14 @@
 """Conformed table <-> integer codes, from what is public or bought alone.
 
 Each modelled column has a coder. `Labels` gives every value a code. `Bins` cuts an axis into cells and groups neighbouring cells
-into bins; the code is the bin, and a value is drawn back from the bin's cells in proportion to their (noisy) masses, uniformly within
-a cell. A column that may be missing has one more code, the last, for that.
+into bins; the code is the bin, and a value is drawn back from the bin's cells in proportion to their (noisy) masses. Within a cell
+the density follows the slope of the neighbouring cells, and values lie on the column's grid. A column that may be missing has one more code, the last, for that.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,14 +31,25 @@ MOST_MASS = 1e15
 """Largest mass of a cell that is loaded."""
 
 FARTHEST = {
-    **dict.fromkeys(("integer", "float"), (-(2**53), 2**53)),
+    "integer": (-(2**63 - 1024), 2**63 - 1024),
+    "float": (-1e100, 1e100),
     "date": (dt.date(1, 1, 1), dt.date(9999, 12, 31)),
     "datetime": (dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59)),
 }
 """How far the edges of a column of each kind may lie."""
 
+MOST_DIGITS = 15
+MOST_STEPS, SMALLEST_STEP, LARGEST_STEP = 64, 1e-12, 1e12
+"""Most steps of a grid that is loaded, and how fine and coarse they may be."""
+
+STEEPEST = 5.0
+"""Most by which the logarithm of a density is taken to change within a cell."""
+
 EXACT_VALUES = 32
 """A public range of at most this many values gets one code a value; wider ones have their bins bought."""
+
+
+Grid = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,10 @@ class Bins:
     starts: np.ndarray
     mass: np.ndarray
     null: bool
+    grid: Grid = ()
+    """Step, offset and share of the values that are multiples of the step plus the offset; coarse ones first; a step of 0 is any value."""
+    found: bool = True
+    """False where a bought range did not stand out from its noise, so that it is a guess."""
 
     @property
     def size(self) -> int:
@@ -102,12 +118,22 @@ class Bins:
         share = (rank + rng.random(len(rows))) / held[bins]
         at = cumulative[self.starts][bins] * (1 - share) + cumulative[ends][bins] * share
         cell = np.clip(np.searchsorted(cumulative, at, side="right") - 1, self.starts[bins], ends[bins] - 1)
-        position[rows] = _within(self.edges[cell], self.edges[cell + 1], column.step, rng)
+        share = np.clip((at - cumulative[cell]) / (cumulative[cell + 1] - cumulative[cell]), 0, 1)
+        low, high = self.edges[cell], self.edges[cell + 1]
+        inside = low + (high - low) * sloped(share, slopes(self.edges, self.mass)[cell])
+        position[rows] = on_grid(inside, low, high, self.grid or ((column.step or 0.0, 0.0, 1.0),), rng)
         return position
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {"edges": self.edges.tolist(), "starts": self.starts.tolist(), "mass": self.mass.tolist(), "null": self.null}
+        return {
+            "edges": self.edges.tolist(),
+            "starts": self.starts.tolist(),
+            "mass": self.mass.tolist(),
+            "null": self.null,
+            "grid": [list(part) for part in self.grid],
+            "found": self.found,
+        }
 
 
 @dataclass(frozen=True)
@@ -178,12 +204,75 @@ def public_coder(column: Column) -> Labels | Bins | None:
     return None
 
 
-def _within(low: np.ndarray, high: np.ndarray, step: float | None, rng: np.random.Generator) -> np.ndarray:
-    """Uniform positions in [low, high), on the grid of `step` where there is one."""
-    if step is None:
-        return rng.uniform(low, high)
-    first, last = np.rint(low / step), np.rint(high / step)
-    return (first + np.floor(rng.random(len(low)) * np.maximum(last - first, 1))) * step
+def slopes(edges: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Logarithm of the ratio of the densities at the ends of each cell, as its neighbours tell.
+
+    An inner cell's density runs from its left neighbour's to its right one's; an outer cell, or one beside an empty cell, continues
+    what the other neighbour says. Where single values stand alone between cells, the next ones count.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (m + 1,)
+    mass : ndarray of float64, shape (m,)
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        From -`STEEPEST` to `STEEPEST`; 0 where nothing is known.
+    """
+    width = np.diff(edges)
+    out = np.zeros(len(mass))
+    beside = np.minimum(np.append(np.inf, width[:-1]), np.append(width[1:], np.inf))
+    wide = np.flatnonzero((width > 0) & ((8 * width >= beside) | (len(width) == 1)))
+    if len(wide) < 2:
+        return out
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        density = np.log(mass[wide] / width[wide])
+        middle = edges[wide] / 2 + edges[wide + 1] / 2
+        left, right = density - np.append(np.nan, density[:-1]), np.append(density[1:], np.nan) - density
+        near, far = middle - np.append(np.nan, middle[:-1]), np.append(middle[1:], np.nan) - middle
+        left, right = (np.where(np.isfinite(d), d, np.nan) for d in (left, right))
+        both = (left + right) / (near + far)
+        slope = np.where(np.isfinite(both), both, np.where(np.isfinite(left), left / near, right / far))
+        out[wide] = np.clip(np.nan_to_num(slope * width[wide], nan=0.0), -STEEPEST, STEEPEST)
+    return out
+
+
+def sloped(share: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Places in [0, 1], shares of the mass of a density that falls or rises exponentially by `slope` from 0 to 1."""
+    steep = np.abs(slope) > 1e-6
+    safe = np.where(steep, slope, 1.0)
+    return np.where(steep, np.log1p(share * np.expm1(safe)) / safe, share)
+
+
+def on_step(positions: np.ndarray, step: float, offset: float = 0.0) -> np.ndarray:
+    """The nearest multiples of a step, plus an offset, as the nearest floating-point numbers to what their digits say."""
+    digits = max(_digits(step), _digits(offset)) if offset else _digits(step)
+    at = np.rint((np.asarray(positions) - offset) / step) * step + offset
+    return at if digits > MOST_DIGITS else at.round(digits)
+
+
+def _digits(number: float) -> int:
+    """Digits after the point."""
+    scaled = (number * 10.0**d for d in range(MOST_DIGITS + 1))
+    return next((d for d, x in enumerate(scaled) if round(x) and math.isclose(x, round(x), rel_tol=1e-9)), MOST_DIGITS + 1)
+
+
+def on_grid(at: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Grid, rng: np.random.Generator) -> np.ndarray:
+    """Positions in [low, high), moved down to a value of one of the grids, drawn by share among those that the cell has two values of."""
+    finest = grid[-1][:2]
+    upto = np.cumsum([share for *_, share in grid])
+    chosen = np.searchsorted(upto[:-1], rng.random(len(at)) * upto[-1], side="right")
+    out, pending = np.maximum(np.minimum(at, np.nextafter(high, -np.inf)), low), np.ones(len(at), dtype=bool)
+    for i, (step, offset, _) in enumerate(grid):
+        if step == 0:
+            continue
+        first, last = (np.ceil((end - offset) / step - 1e-9) for end in (low, high))
+        fits = pending & (chosen <= i) & ((last - first >= 2) | ((step, offset) == finest))
+        place = np.clip(np.floor((at[fits] - offset) / step + 1e-9), first[fits], np.maximum(last[fits] - 1, first[fits]))
+        out[fits] = on_step(place * step + offset, step, offset)
+        pending &= ~fits
+    return out
 
 
 def _values(decoded: np.ndarray, column: Column) -> Any:
@@ -220,7 +309,10 @@ def _plain_coder(plain: Any, column: Column) -> Labels | Bins | None:
         kinds = str if column.discover else (str, int)
         known = isinstance(values, list) and len(values) > 0 and all(isinstance(v, kinds) for v in values)
         return Labels(tuple(values), plain["null"]) if known and not column.numeric and len(set(values)) == len(values) else None
-    if set(plain) != {"edges", "starts", "mass", "null"} or not column.numeric:
+    if set(plain) != {"edges", "starts", "mass", "null", "grid", "found"} or not column.numeric:
+        return None
+    grid = _grid(plain["grid"], column)
+    if grid is None or not isinstance(plain["found"], bool):
         return None
     edges, starts, mass = (_numbers(plain[name]) for name in ("edges", "starts", "mass"))
     if edges is None or starts is None or mass is None or len(edges) != len(mass) + 1:
@@ -229,7 +321,28 @@ def _plain_coder(plain: Any, column: Column) -> Labels | Bins | None:
     inside = low <= edges[0] and edges[-2] <= high and edges[-1] <= high + (column.step or 0) and (np.diff(edges) >= 0).all()
     runs = starts[0] == 0 and (starts == np.rint(starts)).all() and (np.diff(starts) > 0).all() and starts[-1] < len(mass)
     weights = mass.min() >= 0 and mass.max() <= MOST_MASS
-    return Bins(edges, starts.astype(np.int64), mass, plain["null"]) if inside and runs and weights else None
+    if not (inside and runs and weights):
+        return None
+    return Bins(edges, starts.astype(np.int64), mass, plain["null"], grid, plain["found"])
+
+
+def _grid(values: Any, column: Column) -> Grid | None:
+    """Steps, offsets and shares of a grid; None where they are not that, or not those of values that the column's own step allows."""
+    if not (isinstance(values, list) and len(values) <= MOST_STEPS and all(isinstance(v, list) and len(v) == 3 for v in values)):
+        return None
+    flat = _numbers([number for part in values for number in part]) if values else np.array([])
+    if flat is None:
+        return None
+    (steps, offsets, shares), own = flat.reshape(-1, 3).T, column.step
+    shared = (
+        bool((np.diff(steps) <= 0).all() and (shares >= 0).all() and (shares <= 1).all() and shares.sum() > 0)
+        if len(flat)
+        else True
+    )
+    sized = bool((steps <= LARGEST_STEP).all() and ((steps >= SMALLEST_STEP) | ((steps == 0) & (own is None))).all())
+    within = bool(((offsets >= 0) & (offsets <= steps)).all())
+    fine = own is None or all(bool(np.isclose(x / own, np.rint(x / own), rtol=0, atol=1e-6).all()) for x in (steps, offsets))
+    return tuple(map(tuple, flat.reshape(-1, 3).tolist())) if shared and sized and within and fine else None
 
 
 def _numbers(values: Any) -> np.ndarray | None:

@@ -18,8 +18,12 @@ def nonnegative(noisy: np.ndarray) -> np.ndarray:
     -------
     ndarray of float64, same shape
     """
+    return projected(noisy, max(float(np.sum(noisy)), 1.0))
+
+
+def projected(noisy: np.ndarray, total: float) -> np.ndarray:
+    """The closest non-negative values, in L2, that sum to `total` (above 0): float64, of the same shape."""
     x = np.asarray(noisy, dtype=float).ravel()
-    total = max(x.sum(), 1.0)
     descending = np.sort(x)[::-1]
     excess = (np.cumsum(descending) - total) / np.arange(1, len(x) + 1)
     last = np.flatnonzero(descending > excess)[-1]

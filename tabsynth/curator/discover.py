@@ -1,14 +1,13 @@
 """Buy what the schema does not say: category lists, ranges, and bins for wide numeric columns.
 
-Ranges come from one noisy histogram over magnitudes (1, 2, 5, 10, ... of either sign). Bins come from a noisy tree (in the spirit of
-PrivTree: Zhang, Xiao and Xie, SIGMOD 2016): the range is cut into cells, those that hold much are cut again, down to single values,
-so heavy values stand alone and empty stretches cost nothing. Neighbouring cells are then grouped into bins of similar mass. All
-that happens after the noise is post-processing.
+Where a numeric column's values lie comes from one noisy histogram over magnitudes (1, 2, 5, 10, ... of either sign) within the public range,
+so that it matters little how wide that is. Cells that hold much are cut again (in the spirit of PrivTree: Zhang, Xiao and Xie, SIGMOD
+2016), down to single values, so heavy values stand alone and empty stretches cost nothing; those that do not stand out are empty
+(`_masses`). Neighbouring cells are then grouped into bins of similar mass. All that happens after the noise is post-processing.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,20 +16,24 @@ import numpy as np
 
 from tabsynth.access import Marginal
 from tabsynth.codec import Bins, Codec, Labels, public_coder
+from tabsynth.curator import _grids, _masses
+from tabsynth.curator._axis import SINGLES, Axis
+from tabsynth.curator._grids import Grids
 from tabsynth.curator.table import PrivateTable
 from tabsynth.schema import OTHER, Column
-from tabsynth.simplex import nonnegative
 
-FIRST, BRANCH = 64, 8
-SINGLE_ROUND = 128
+ROUNDS, FALLING = 6, 0.6
+"""Most rounds of cutting after the first histogram; each gets that much of what the one before did."""
+GRID, FIRST = 0.1, 0.35
+"""Shares of a column's price: for the grid its values lie on, and of the rest for the first histogram, where rounds may follow."""
 FEWEST, BINS = 8, 32
 CLEAR = 10.0
 """Bins a column, and how many times its noise a cell of a pair of columns should hold."""
+LEAST = 4.0
+"""A bin holds that many times the noise that its own measurement will have."""
 
-VIRTUAL_STEPS = 2**20
-FALLING = 0.6
 SHARE, MOST = 0.03, 0.25
-"""Each column with something to buy gets this share of the budget, all together at most `MOST`."""
+"""Each column with something to buy gets this share of the budget (more where columns are few), all together at most `MOST`."""
 
 
 def discover(table: PrivateTable) -> Codec:
@@ -41,7 +44,7 @@ def discover(table: PrivateTable) -> Codec:
     schema = table.schema
     coders: dict[str, Labels | Bins | None] = {c.name: public_coder(c) for c in schema.modelled}
     needy = [c for c in schema.modelled if coders[c.name] is None]
-    cost = table.left() * min(SHARE, MOST / len(needy)) if needy else 0.0
+    cost = table.left() * min(max(SHARE, MOST / len(schema.modelled)), MOST / len(needy)) if needy else 0.0
     listed = [c for c in needy if c.kind == "categorical"]
     for c in listed:
         values = [v for v in table.labels(c.name, cost=cost, failure=table.ledger.budget.failure / len(listed)) if v != OTHER]
@@ -51,150 +54,149 @@ def discover(table: PrivateTable) -> Codec:
     return Codec(schema, coders)
 
 
+Counted = tuple[np.ndarray, float]
+
+
 @dataclass
 class _Tree:
-    """The cells of one column so far: from `start` up to but without `end`, in steps from `low`, with noisy counts (of `sigma`)."""
+    """The cells of one column so far, sorted: from `start` up to but without `end`, and what they are estimated to hold.
 
-    column: Column
-    low: float
-    step: float
+    `spread` is the standard deviation of each estimate's noise, `cut` says which cells the next round looks into.
+    """
+
+    axis: Axis
     start: np.ndarray
     end: np.ndarray
-    count: np.ndarray
-    split: np.ndarray
-    rounds: int
-    sigma: float = 0.0
+    mass: np.ndarray
+    spread: np.ndarray
+    cut: np.ndarray
+    found: bool = True
 
-    def positions(self, at: np.ndarray) -> np.ndarray:
-        """Axis positions of step indices."""
-        return self.column.on_grid(self.low + at * self.step)
+    def whole(self) -> bool:
+        """Whether every cell holds a single value, so that nothing is left to cut."""
+        return bool(self.axis.single(self.start, self.end).all())
+
+    def edges(self) -> np.ndarray:
+        """Edges of the cells that the next round asks for."""
+        at = [np.append(self.axis.children(a, b), b) for a, b in zip(self.start[self.cut], self.end[self.cut], strict=True)]
+        return np.unique(np.concatenate(at))
+
+    def mark(self, sigma: float, new: np.ndarray) -> None:
+        """Look next into the new cells that are heavy, and clear of noise as large as theirs was."""
+        heavy = self.mass > max(3 * sigma, self.mass.sum() / (2 * BINS))
+        divisible = ~self.axis.single(self.start, self.end)
+        divisible[divisible] = [
+            len(self.axis.cuts(a, b)) > 0 for a, b in zip(self.start[divisible], self.end[divisible], strict=True)
+        ]
+        self.cut = heavy & divisible & new & self.found
 
 
 def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> dict[str, Bins]:
-    unknown = {name: magnitudes(c) for name, c in columns.items() if c.minimum is None}
-    spread = table.cells(unknown, cost=dict.fromkeys(unknown, cost / 4), note="range") if unknown else {}
-    trees = {}
-    for name, c in columns.items():
-        low, high = (
-            _span(unknown[name], spread[name], c.step) if name in unknown else (c.to_axis(c.minimum), c.to_axis(c.maximum))
-        )
-        trees[name] = _root(c, low, high)
-    price = {name: cost * (0.75 if name in unknown else 1.0) * _falling(tree.rounds) for name, tree in trees.items()}
-    for r in range(max((t.rounds for t in trees.values()), default=0)):
-        growing = {name: t for name, t in trees.items() if r < t.rounds and t.split.any()}
+    axes = {name: Axis(c, c.step) for name, c in columns.items()}
+    wide = [name for name, c in columns.items() if c.kind in ("integer", "float") and not axes[name].short()]
+    steps = {name: _grids.steps(columns[name]) for name in wide}
+    noisy = table.grids(steps, cost=dict.fromkeys(wide, GRID * cost)) if wide else {}
+    grids = {name: _grids.Grids(steps[name], m.counts.astype(float), m.sigma) for name, m in noisy.items()}
+    axes |= {name: Axis(columns[name], g.step(columns[name].step), g.mixed()) for name, g in grids.items()}
+    edges = {name: axis.first() for name, axis in axes.items()}
+    final = {name: len(e) <= SINGLES + 2 and bool(axes[name].single(e[:-1], e[1:]).all()) for name, e in edges.items()}
+    paid = {name: cost * (1 - GRID * (name in grids)) for name in columns}
+    price = {name: paid[name] * (1 if final[name] else FIRST) for name in columns}
+    noisy = _range(table, edges, price)
+    trees = {name: _root(axes[name], edges[name], *noisy[name]) for name in columns}
+    again = {name: paid[name] - price[name] for name, tree in trees.items() if not (tree.found or final[name])}
+    for name, (counts, sigma) in _range(table, {name: edges[name] for name in again}, again).items():
+        trees[name] = _root(axes[name], edges[name], *_together(noisy[name], (counts, sigma)))
+        trees[name].cut[:] = False
+    falling = FALLING ** np.arange(ROUNDS)
+    for share in (1 - FIRST) * falling / falling.sum():
+        growing = {name: t for name, t in trees.items() if t.cut.any()}
         if not growing:
             break
-        children = {name: _children(t, r) for name, t in growing.items()}
-        edges = {name: _inner_edges(growing[name], cuts) for name, cuts in children.items()}
-        noisy = table.cells(edges, cost={name: price[name][r] for name in growing}, note="bins")
+        asked = {name: t.edges() for name, t in growing.items()}
+        noisy = table.cells(asked, cost={name: share * paid[name] for name in growing}, note="bins")
         for name, tree in growing.items():
-            _grow(tree, children[name], edges[name], noisy[name])
+            _grow(tree, asked[name], noisy[name])
     noise = table.sigma(table.left() / (2 * len(table.schema.modelled)))
-    return {name: _group(tree, noise) for name, tree in trees.items()}
+    return {name: _group(tree, noise, grids.get(name)) for name, tree in trees.items()}
 
 
-def _falling(rounds: int) -> np.ndarray:
-    """Shares of the rounds: the first ones see every row, the later ones only what is heavy."""
-    share = FALLING ** np.arange(rounds)
-    return share / share.sum()
+def _range(table: PrivateTable, edges: Mapping[str, np.ndarray], price: Mapping[str, float]) -> dict[str, Counted]:
+    """Noisy counts of the cells between each column's edges, and their sigma; what lies beyond the ends is in the outer cells."""
+    noisy = table.cells({name: e[1:-1] for name, e in edges.items()}, cost=price, note="range") if edges else {}
+    return {name: (m.counts.astype(float), m.sigma) for name, m in noisy.items()}
 
 
-def magnitudes(column: Column) -> np.ndarray:
-    """Public edges that any column's range can be told by: years for dates, 1-2-5 steps of either sign for numbers."""
+def _together(one: Counted, other: Counted) -> Counted:
+    """Two counts of the same cells as one, weighted by their precision."""
+    weights = np.array([one[1], other[1]]) ** -2.0
+    return (weights[0] * one[0] + weights[1] * other[0]) / weights.sum(), float(weights.sum() ** -0.5)
+
+
+def _root(axis: Axis, edges: np.ndarray, counts: np.ndarray, sigma: float) -> _Tree:
+    """The first cells: those that stand out, or where none does, those that are likely before anything is known."""
+    kept = _masses.standing(counts, sigma)
+    if found := bool(kept.any()):
+        mass = _masses.filled(counts, kept, edges, sigma)
+        kept = mass > 0
+    else:
+        kept = np.ones(len(counts), dtype=bool)
+        if axis.column.minimum is None:
+            kept = _masses.plausible(counts, sigma, _prior(axis.column, edges))
+        mass = kept * max(counts[kept].sum(), 1.0) / kept.sum()
+    inner = slice(np.argmax(kept), len(kept) - np.argmax(kept[::-1]))
+    start, end, mass = edges[:-1][inner], edges[1:][inner], mass[inner]
+    tree = _Tree(axis, start, end, mass, np.full(len(mass), sigma), np.zeros(len(mass), dtype=bool), found)
+    tree.mark(sigma, np.ones(len(mass), dtype=bool))
+    return tree
+
+
+def _prior(column: Column, edges: np.ndarray) -> np.ndarray:
+    """Log-odds, before any count is seen, that a column without a public range lies in a cell: near 2000, or positive and about 100."""
+    middle = edges[:-1] / 2 + edges[1:] / 2
     if column.kind in ("date", "datetime"):
-        return np.array([column.to_axis(_new_year(column, year)) for year in range(1850, 2151)])
-    lowest, highest = (0, 15) if column.kind == "integer" else (-6, 15)
-    positive = [m * 10.0**e for e in range(lowest, highest) for m in (1, 2, 5)]
-    return np.array([-p for p in reversed(positive)] + [0.0] + positive)
+        year = 1970 + middle / (365.25 if column.kind == "date" else 365.25 * 86_400)
+        return -np.abs(year - 2000) / 20
+    return -np.abs(np.log10(np.maximum(np.abs(middle), 1e-300)) - 2) - 2.0 * (middle < 0)
 
 
-def _new_year(column: Column, year: int) -> dt.date:
-    return dt.date(year, 1, 1) if column.kind == "date" else dt.datetime(year, 1, 1)
+def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
+    """Put the measured parts in the place of each cell that was cut."""
+    parts = []
+    for i, (a, b) in enumerate(zip(tree.start, tree.end, strict=True)):
+        if not tree.cut[i]:
+            parts.append((np.array([a]), np.array([b]), tree.mass[[i]], tree.spread[[i]], np.array([False])))
+            continue
+        start = tree.axis.children(a, b)
+        end = np.append(start[1:], b)
+        counts = noisy.counts[np.searchsorted(edges, start, side="right")].astype(float)
+        mass = _masses.children(counts, end - start, tree.mass[i], tree.spread[i], noisy.sigma)
+        parts.append((start, end, mass, np.full(len(start), noisy.sigma), np.ones(len(start), dtype=bool)))
+    tree.start, tree.end, tree.mass, tree.spread, new = (np.concatenate(column) for column in zip(*parts, strict=True))
+    tree.mark(noisy.sigma, new)
 
 
-def _span(edges: np.ndarray, noisy: Marginal, step: float | None) -> tuple[float, float]:
-    """From the lowest to the highest cell whose noisy count stands out; the fullest one where none does.
-
-    An empty cell stands out with probability under 1 in 1,000, taken over all cells together.
-    """
-    inner = noisy.counts[1:-1]
-    full = np.flatnonzero(inner > noisy.sigma * math.sqrt(2 * math.log(1000 * len(inner))))
-    first, last = (full[0], full[-1]) if len(full) else (np.argmax(inner),) * 2
-    return float(edges[first]), float(edges[last + 1]) - (step or 0.0)
-
-
-def _root(column: Column, low: float, high: float) -> _Tree:
-    """The whole range as one cell; a column without a step is cut into `VIRTUAL_STEPS`."""
-    step = column.step or (high - low) / VIRTUAL_STEPS or 1.0
-    size = round((high - low) / step) + 1 if column.step else VIRTUAL_STEPS
-    rounds = 1 if size <= SINGLE_ROUND else 1 + math.ceil(math.log(size / FIRST, BRANCH))
-    return _Tree(column, low, step, np.array([0]), np.array([size]), np.array([0.0]), np.array([True]), rounds)
-
-
-def _children(tree: _Tree, r: int) -> list[np.ndarray]:
-    """For every cell marked `split`, the cuts that divide it, its own two ends included."""
-    cuts = []
-    for a, b in zip(tree.start[tree.split], tree.end[tree.split], strict=True):
-        parts = (b - a if b - a <= SINGLE_ROUND else FIRST) if r == 0 else min(BRANCH, b - a)
-        cuts.append(a + np.arange(parts + 1) * (b - a) // parts)
-    return cuts
-
-
-def _inner_edges(tree: _Tree, cuts: list[np.ndarray]) -> np.ndarray:
-    """Edges of the cells, without the two ends of the range, so that whatever lies beyond those falls into the outer cells."""
-    at = np.unique(np.concatenate(cuts))
-    return tree.positions(at[(at > tree.start.min()) & (at < tree.end.max())])
-
-
-def _grow(tree: _Tree, cuts: list[np.ndarray], edges: np.ndarray, noisy: Marginal) -> None:
-    """Replace the split cells by their measured children and mark the heavy ones among those for the next round."""
-    first = len(tree.start) == 1
-    start, end, count = [], [], []
-    for family, parent in zip(cuts, tree.count[tree.split], strict=True):
-        measured = noisy.counts[np.searchsorted(edges, tree.positions(family[:-1]), side="right")]
-        start.append(family[:-1])
-        end.append(family[1:])
-        count.append(_shrunk(measured, np.diff(family), None if first else parent, noisy.sigma))
-    keep, children = ~tree.split, sum(map(len, start))
-    tree.start = np.concatenate([tree.start[keep], *start])
-    tree.end = np.concatenate([tree.end[keep], *end])
-    tree.count = np.concatenate([tree.count[keep], *count])
-    tree.sigma = noisy.sigma
-    heavy = tree.count > max(3 * noisy.sigma, tree.count.sum() / (2 * BINS))
-    tree.split = heavy & (tree.end - tree.start > 1) & (np.arange(len(heavy)) >= len(heavy) - children)
-
-
-def _shrunk(measured: np.ndarray, width: np.ndarray, parent: float | None, sigma: float) -> np.ndarray:
-    """Better estimates of one cell's children: their sum agrees with the parent, and they are drawn towards a flat spread.
-
-    The parent's count is as precise as one child's, so it outweighs the sum of m children m to 1. The deviations from a spread by
-    width are shrunk by the positive-part James-Stein factor (Efron and Morris, JASA 1973, section 2), which leaves clear structure
-    alone and removes what could be noise.
-    """
-    m = len(measured)
-    total = float(measured.sum()) if parent is None else (m * parent + measured.sum()) / (m + 1)
-    flat = total * width / width.sum()
-    deviation = measured + (total - measured.sum()) / m - flat
-    spread = float(deviation @ deviation)
-    return flat + (max(0.0, 1 - (m - 3) * sigma**2 / spread) if m > 3 and spread > 0 else 1.0) * deviation
-
-
-def _group(tree: _Tree, noise: float) -> Bins:
+def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
     """Group neighbouring cells into bins of similar mass; a heavy single value is a bin of its own.
 
     So many bins that a cell of a table of two such columns holds `CLEAR` times the noise it will be measured with, on average; and
     none so small that its own measurement does not stand out.
     """
-    order = np.argsort(tree.start)
-    start, end = tree.start[order], tree.end[order]
-    mass = nonnegative(tree.count[order])
-    bins = min(max(math.sqrt(mass.sum() / (CLEAR * noise)), FEWEST), BINS)
-    alone = (mass >= mass.sum() / (2 * bins)) & (end - start == 1)
-    enough = max(mass[~alone].sum() / max(bins - alone.sum(), FEWEST / 2), 4 * tree.sigma)
+    mass, total = tree.mass, tree.mass.sum()
+    bins = min(max(math.sqrt(total / (CLEAR * noise)), FEWEST), BINS)
+    alone = (mass >= max(total / (2 * bins), LEAST * noise)) & tree.axis.single(tree.start, tree.end)
+    rest = mass[~alone].sum()
+    enough = rest / max(bins - alone.sum(), FEWEST / 2)
+    if tree.found:
+        enough = max(enough, LEAST * noise)
     starts, held = [0], 0.0
     for i, m in enumerate(mass):
         if i > starts[-1] and (alone[i] or held >= enough):
             starts.append(i)
             held = 0.0
         held += math.inf if alone[i] else m
-    return Bins(tree.positions(np.append(start, end[-1])), np.array(starts), mass, tree.column.nullable)
+    if len(starts) > 1 and held < enough / 2 and not alone[starts[-2]]:
+        starts.pop()
+    single = tree.axis.single(tree.start, tree.end)
+    grid = grids.shares(tree.axis.step, tree.start[single], mass[single]) if grids else ()
+    return Bins(np.append(tree.start, tree.end[-1]), np.array(starts), mass, tree.axis.column.nullable, grid, tree.found)

@@ -17,6 +17,7 @@ from tabsynth.access import Attrs
 from tabsynth.codec import Bins, Codec, Labels
 from tabsynth.conform import conform
 from tabsynth.curator._count import count
+from tabsynth.curator._grids import classes
 from tabsynth.schema import OTHER, Column, Schema
 from tabsynth.tables import UNREADABLE, Workspace, redacted
 
@@ -78,6 +79,15 @@ class Source:
                 place = _cell(values, edges[name], self.schema[name], missing=len(table) - 1)
                 table += np.bincount(place, minlength=len(table))
         return {name: table[:-1] for name, table in tables.items()}
+
+    def grids(self, steps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Number of values in each of the classes that `tabsynth.curator._grids.classes` puts them in; missing ones are not counted."""
+        tables = {n: np.zeros(len(s) + 2, dtype=np.int64) for n, s in steps.items()}
+        for batch in self._batches(list(steps)):
+            for values, (name, table) in zip(batch, tables.items(), strict=True):
+                known = values.drop_null().to_numpy(zero_copy_only=False)
+                table += np.bincount(classes(known, steps[name]), minlength=len(table))
+        return tables
 
     def labels(self, column: str) -> dict[str, int]:
         """How often each value of a categorical column occurs; values that do not occur are not there."""

@@ -120,6 +120,17 @@ class PrivateTable:
         return {name: Marginal((name,), table, sigmas[name]) for name, table in zip(edges, noisy, strict=True)}
 
     @_one_at_a_time
+    def grids(self, steps: Mapping[str, np.ndarray], *, cost: Mapping[str, float]) -> dict[str, Marginal]:
+        """Noisy numbers of each column's values by the coarsest of its public steps that they are multiples of.
+
+        The class of a value depends on the value alone, so a row lies in one class of each column: one more or one fewer moves each
+        column's vector by at most 1 in L2 norm, as in `cells`; ``cost[column]`` in rho each.
+        """
+        sigmas = {name: self._charge(1, cost[name], f"grid of {name}") for name in steps}
+        noisy = self._answers("grids", lambda source: list(source.grids(steps).values()), list(sigmas.values()))
+        return {name: Marginal((name,), table, sigmas[name]) for name, table in zip(steps, noisy, strict=True)}
+
+    @_one_at_a_time
     def labels(self, column: str, *, cost: float, failure: float) -> list[str]:
         """Values of a categorical column, by partition selection: those whose noisy count passes a threshold, sorted.
 

@@ -7,7 +7,8 @@ import pytest
 from tabsynth import Schema
 from tabsynth.codec import EXACT_VALUES, Bins, Labels
 from tabsynth.conform import read
-from tabsynth.curator.discover import MOST, discover, magnitudes
+from tabsynth.curator._axis import magnitudes
+from tabsynth.curator.discover import MOST, discover
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import PrivateTable
 from tabsynth.models import _tables

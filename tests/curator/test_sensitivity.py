@@ -16,6 +16,7 @@ from tabsynth import Schema
 from tabsynth.access import Candidate
 from tabsynth.codec import Bins, Codec, Labels, public_coder
 from tabsynth.conform import read
+from tabsynth.curator import _grids
 from tabsynth.curator.gradients import GradientStream
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import LATTICE, PrivateTable
@@ -116,6 +117,9 @@ def questions(schema: Schema, domain, seed: int):
     yield "score", lambda t: [t.score(guess, cost=0.03)]
     if axis:
         yield "cells", lambda t: [m.counts for m in t.cells(edges, cost=dict.fromkeys(edges, 0.01), note="cells").values()]
+        steps = {c.name: _grids.steps(c) for c in axis if c.kind in ("integer", "float")}
+        if steps:
+            yield "grids", lambda t: [m.counts for m in t.grids(steps, cost=dict.fromkeys(steps, 0.01)).values()]
     if len(names) > 1:
         yield "gram", lambda t: [np.triu(t.gram(scores, limit=limit, cost=0.01)[0])]
     for name in listed:
@@ -156,7 +160,7 @@ def test_no_answer_moves_by_more_than_was_paid_for(tables, seed):
             moved = [np.linalg.norm((a - b).astype(float)) for a, b in pairs]
             event(f"{kind} moved" if any(moved) else f"{kind} stayed")
             assert sum(d**2 / (2 * (s**2 - LATTICE**2)) for d, s in zip(moved, drawn[0], strict=True)) <= paid[0] * ROUNDING
-            if kind in ("measure", "groups", "cells", "labels"):
+            if kind in ("measure", "groups", "cells", "grids", "labels"):
                 assert all(np.abs(a - b).sum() <= k for a, b in pairs)
             if kind == "score":
                 assert np.abs(pairs[0][0] - pairs[0][1]).max() <= k

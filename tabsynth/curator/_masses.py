@@ -1,0 +1,171 @@
+"""Noisy counts of cells -> masses that are zero where nothing stands out. Post-processing: it spends no privacy.
+
+Cutting noisy counts at zero gives every empty cell the positive half of its noise, and a wide range has many empty cells. Here a cell
+keeps mass because its count, or that of a stretch of cells it lies in, is clear of the noise, or because it borders on such cells and
+continues them; the rest is empty.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from tabsynth.simplex import projected
+
+RARELY = 1e-3
+"""How probable it may be that anything stands out in an empty table, taken over all its cells together."""
+BORDER = 2.0
+"""Standard deviations of noise above which a cell next to one that holds something counts as holding something too."""
+NEAR = 2.0
+"""A gap between cells that hold something is closed if it is at most that many times as wide as they are together."""
+FALLS, DOUBT = 0.6, 0.5
+"""A tail that falls from cell to cell by `FALLS` at least goes on beyond the last cell that stands out, up to that relative error."""
+POINT = 1e-6
+"""A part that is that much narrower than the widest is a single value among them: it stands out or holds nothing."""
+BEYOND, UNSEEN = 3, 3.0
+
+
+def threshold(tests: int, chance: float = RARELY) -> float:
+    """Standard deviations that the largest of so many Gaussians exceeds with at most that probability."""
+    return math.sqrt(2 * math.log(max(tests, 1) / chance))
+
+
+def standing(counts: np.ndarray, sigma: float) -> np.ndarray:
+    """Which cells of a row of cells hold something.
+
+    A cell, or a stretch of 2, 4, 8, ... cells, stands out if its count exceeds the noise of all of them at level `RARELY`. Cells that
+    border on those and continue them (`BORDER`) are taken in, one after another.
+
+    Parameters
+    ----------
+    counts : ndarray of numbers, shape (m,)
+    sigma : float
+
+    Returns
+    -------
+    ndarray of bool, shape (m,)
+        Nowhere true if nothing stands out.
+    """
+    m = len(counts)
+    widths = 2 ** np.arange(1 + math.floor(math.log2(max(m, 1))))
+    z = threshold(m * len(widths))
+    sums = np.concatenate([[0.0], np.cumsum(counts)])
+    kept = counts > z * sigma
+    for width in widths[1:]:
+        stretch = sums[width:] - sums[:-width]
+        clear = np.where([kept[i : i + width].any() for i in range(len(stretch))], -np.inf, stretch)
+        if len(clear) and clear.max() > z * sigma * math.sqrt(width):
+            at = int(np.argmax(clear))
+            kept[at : at + width] = True
+    return _grown(kept, counts > BORDER * sigma)
+
+
+def _grown(kept: np.ndarray, also: np.ndarray) -> np.ndarray:
+    """Take in neighbours of kept cells that are `also` likely, one after another."""
+    while True:
+        beside = np.zeros_like(kept)
+        beside[1:] |= kept[:-1]
+        beside[:-1] |= kept[1:]
+        new = beside & also & ~kept
+        if not new.any():
+            return kept
+        kept = kept | new
+
+
+def filled(counts: np.ndarray, kept: np.ndarray, edges: np.ndarray, sigma: float) -> np.ndarray:
+    """Masses of a row of cells of which some are `kept`: those share the total; narrow gaps and falling tails hold what is likely.
+
+    A gap that is narrow beside its neighbours (`NEAR`) holds what its cells hold together, spread by width. A tail that falls goes
+    on falling, as far as the counts allow (`continued`).
+
+    Parameters
+    ----------
+    counts, kept : ndarray, shape (m,)
+    edges : ndarray of float64, shape (m + 1,)
+    sigma : float
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+    """
+    kept, given, width, at = kept.copy(), counts.astype(float), np.diff(edges), np.flatnonzero(kept)
+    for a, b in itertools.pairwise(at):
+        if b - a > 1 and edges[b] - edges[a + 1] <= NEAR * (width[a] + width[b]):
+            gap = slice(a + 1, b)
+            kept[gap] = True
+            given[gap] = max(counts[gap].sum(), 0.0) * width[gap] / width[gap].sum()
+    out = np.zeros(len(counts))
+    out[kept] = projected(given[kept], max(given[kept].sum(), 1.0))
+    for side in (slice(None), slice(None, None, -1)):
+        continued(out[side], counts[side], sigma)
+    return out
+
+
+def continued(mass: np.ndarray, counts: np.ndarray, sigma: float) -> None:
+    """Let a tail go on beyond the last cell with mass, in place, for up to `BEYOND` cells.
+
+    Each cell holds of the one before what that holds of its own predecessor, or less if that share was falling; this expectation, of
+    relative error `DOUBT`, is weighed against the cell's noisy count. Where so much is expected that the cell should have stood out
+    (`UNSEEN` standard deviations), the tail ends.
+    """
+    held = np.flatnonzero(mass)
+    if len(held) < 3 or (np.diff(held[-3:]) > 1).any():
+        return
+    a, b, c = mass[held[-3:]]
+    ratio, bend = c / b, min(c / b / (b / a), 0.8)
+    for i in range(held[-1] + 1, min(held[-1] + 1 + BEYOND, len(mass))):
+        ratio *= bend
+        if not ratio <= FALLS:
+            return
+        expected = mass[i - 1] * ratio
+        if not 1e-9 < expected <= UNSEEN * sigma:
+            return
+        precision = 1 / (DOUBT * expected) ** 2
+        mass[i] = np.clip((counts[i] / sigma**2 + expected * precision) / (1 / sigma**2 + precision), 0, 2 * expected)
+
+
+def plausible(counts: np.ndarray, sigma: float, prior: np.ndarray) -> np.ndarray:
+    """The likeliest stretch of cells where none stands out: `prior` holds each cell's log-odds before the counts are seen."""
+    m = len(counts)
+    best, found = -np.inf, (0, m)
+    sums, before = np.concatenate([[0.0], np.cumsum(counts)]), np.concatenate([[0.0], np.cumsum(prior)])
+    for width in range(1, min(m, 12) + 1):
+        stretch = np.maximum(sums[width:] - sums[:-width], 0)
+        score = stretch**2 / (2 * width * sigma**2) + (before[width:] - before[:-width]) / width
+        if score.max() > best:
+            best, at = score.max(), int(np.argmax(score))
+            found = (at, at + width)
+    out = np.zeros(m, dtype=bool)
+    out[slice(*found)] = True
+    return out
+
+
+def children(measured: np.ndarray, width: np.ndarray, parent: float, spread: float, sigma: float) -> np.ndarray:
+    """Estimates of the parts of a cell that was found to hold `parent`, with noise `spread`: non-negative, and they sum to the whole.
+
+    The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from a spread by
+    width keep their count. The others' deviations from such a spread are shrunk by the positive-part James-Stein factor (Efron and
+    Morris, JASA 1973, section 2), which leaves clear structure alone and removes what could be noise, and projected.
+    """
+    m = len(measured)
+    precision = np.array([1 / spread**2, 1 / (m * sigma**2)])
+    total = max(float(np.array([parent, measured.sum()]) @ precision / precision.sum()), 0.0)
+    out = np.zeros(m)
+    clear = measured - total * width / width.sum() > threshold(m, 0.05) * sigma
+    out[clear] = measured[clear]
+    rest, soft = total - out.sum(), ~clear & (width > POINT * width.max())
+    if not soft.any() or rest <= (2 * sigma * math.sqrt(clear.sum()) if clear.any() else 0):
+        return out * (total / out.sum()) if clear.any() else total * width / width.sum()
+    out[soft] = _shrunk(measured[soft], width[soft], rest, sigma)
+    return out
+
+
+def _shrunk(measured: np.ndarray, width: np.ndarray, total: float, sigma: float) -> np.ndarray:
+    m = len(measured)
+    flat = total * width / width.sum()
+    deviation = measured + (total - measured.sum()) / m - flat
+    spread = float(deviation @ deviation)
+    factor = max(0.0, 1 - (m - 3) * sigma**2 / spread) if m > 3 and spread > 0 else 1.0
+    return projected(flat + factor * deviation, total)
