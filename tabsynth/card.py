@@ -10,7 +10,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.codec import EXACT_VALUES, Codec, Labels
-from tabsynth.schema import Schema
+from tabsynth.grouped import GroupedLabels
+from tabsynth.schema import OTHER, Schema
 
 if TYPE_CHECKING:
     from tabsynth.curator.ledger import Ledger
@@ -133,12 +134,15 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def bought(codec: Codec) -> list[dict[str, Any]]:
-    """The columns whose coding was paid for."""
+    """The columns whose coding was paid for, and whether what the schema leaves to discover was found: stood out from the noise."""
     out = []
     for c in codec.schema.modelled:
         coder = codec.coders[c.name]
-        if isinstance(coder, Labels) and c.discover:
-            out.append({"column": c.name, "what": "categories", "size": len(coder.values)})
+        if isinstance(coder, Labels | GroupedLabels) and c.discover:
+            found = coder.values != (OTHER,)
+            out.append({"column": c.name, "what": "categories", "size": len(coder.values), "found": found})
+        elif isinstance(coder, GroupedLabels):
+            out.append({"column": c.name, "what": "groups of labels", "size": coder.size - coder.null})
         elif not isinstance(coder, Labels) and (c.discover or len(coder.mass) > EXACT_VALUES):
             out.append({"column": c.name, "what": "range and bins" if c.discover else "bins", "size": len(coder.starts)})
     return out

@@ -2,7 +2,8 @@
 
 Each modelled column has a coder. `Labels` gives every value a code. `Bins` cuts an axis into cells and groups neighbouring cells
 into bins; the code is the bin, and a value is drawn back from the bin's cells in proportion to their (noisy) masses. Within a cell
-the density follows the slope of the neighbouring cells, and values lie on the column's grid. A column that may be missing has one more code, the last, for that.
+the density follows the slope of the neighbouring cells, and values lie on the column's grid. `GroupedLabels` has labels of a long list
+share codes. A column that may be missing has one more code, the last, for that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from tabsynth.conform import as_types
 from tabsynth.errors import SchemaError
+from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import OTHER, Column, Schema
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ STEEPEST = 5.0
 
 EXACT_VALUES = 32
 """A public range of at most this many values gets one code a value; wider ones have their bins bought."""
+
+LONG_LIST = 128
+"""A list of more labels has no code for each: it is counted, and its rare labels share codes."""
 
 
 Grid = tuple[tuple[float, float, float], ...]
@@ -141,7 +146,7 @@ class Codec:
     """The coders of a schema's modelled columns, in order."""
 
     schema: Schema
-    coders: Mapping[str, Labels | Bins]
+    coders: Mapping[str, Labels | GroupedLabels | Bins]
 
     @property
     def domain(self) -> dict[str, int]:
@@ -194,14 +199,19 @@ def public_coder(column: Column) -> Labels | Bins | None:
     """The coder that a column's public facts give, or None where something must be bought first."""
     if column.kind == "boolean":
         return Labels((False, True), column.nullable)
-    if column.labels:
-        return Labels((*column.labels, *((OTHER,) if column.outside == "other" else ())), column.nullable)
+    if (values := listed(column)) is not None:
+        return Labels(values, column.nullable) if len(values) <= LONG_LIST else None
     if column.numeric and column.minimum is not None and column.step is not None:
         first, last = (round(column.to_axis(b) / column.step) for b in (column.minimum, column.maximum))
         if last - first < EXACT_VALUES:
             edges = column.on_grid(np.arange(first, last + 2) * column.step)
             return Bins(edges, np.arange(len(edges) - 1), np.ones(len(edges) - 1), column.nullable)
     return None
+
+
+def listed(column: Column) -> tuple[str | int, ...] | None:
+    """The public list of a column's labels, with the one for all others where it has that; None where there is no list."""
+    return (*column.labels, *((OTHER,) if column.outside == "other" else ())) if column.labels else None
 
 
 def slopes(edges: np.ndarray, mass: np.ndarray) -> np.ndarray:
@@ -292,7 +302,7 @@ def _values(decoded: np.ndarray, column: Column) -> Any:
     return decoded
 
 
-def _coder(plain: Any, column: Column) -> Labels | Bins:
+def _coder(plain: Any, column: Column) -> Labels | GroupedLabels | Bins:
     """A coder from plain data that anybody may have written."""
     coder, public = _plain_coder(plain, column), public_coder(column)
     if coder is None or coder.null != column.nullable or (public is not None and coder.to_dict() != public.to_dict()):
@@ -300,15 +310,12 @@ def _coder(plain: Any, column: Column) -> Labels | Bins:
     return public or coder
 
 
-def _plain_coder(plain: Any, column: Column) -> Labels | Bins | None:
+def _plain_coder(plain: Any, column: Column) -> Labels | GroupedLabels | Bins | None:
     """Labels or bins that decode to values of the column's kind; None where they would not."""
     if not isinstance(plain, Mapping) or not isinstance(plain.get("null"), bool):
         return None
-    if set(plain) == {"labels", "null"}:
-        values = plain["labels"]
-        kinds = str if column.discover else (str, int)
-        known = isinstance(values, list) and len(values) > 0 and all(isinstance(v, kinds) for v in values)
-        return Labels(tuple(values), plain["null"]) if known and not column.numeric and len(set(values)) == len(values) else None
+    if "labels" in plain:
+        return _plain_labels(plain, column)
     if set(plain) != {"edges", "starts", "mass", "null", "grid", "found"} or not column.numeric:
         return None
     grid = _grid(plain["grid"], column)
@@ -343,6 +350,18 @@ def _grid(values: Any, column: Column) -> Grid | None:
     within = bool(((offsets >= 0) & (offsets <= steps)).all())
     fine = own is None or all(bool(np.isclose(x / own, np.rint(x / own), rtol=0, atol=1e-6).all()) for x in (steps, offsets))
     return tuple(map(tuple, flat.reshape(-1, 3).tolist())) if shared and sized and within and fine else None
+
+
+def _plain_labels(plain: Mapping[str, Any], column: Column) -> Labels | GroupedLabels | None:
+    """Labels that a column of this kind may have, each its code or in groups; those of its public list where that is long."""
+    values, public, kinds = plain["labels"], listed(column), str if column.discover else (str, int)
+    known = isinstance(values, list) and len(values) > 0 and all(isinstance(v, kinds) for v in values)
+    if column.numeric or not known or len(set(values)) < len(values):
+        return None
+    if set(plain) == {"labels", "null"}:
+        return Labels(tuple(values), plain["null"]) if public is None or len(public) <= LONG_LIST else None
+    same = column.discover or values == list(public or ())
+    return GroupedLabels.from_dict(plain) if set(plain) == {"labels", "groups", "mass", "null"} and same else None
 
 
 def _numbers(values: Any) -> np.ndarray | None:

@@ -8,6 +8,8 @@ one odd value may change the storage of all. Only operations that DuckDB, Postgr
 from __future__ import annotations
 
 import datetime as dt
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.schema import OTHER, Column, Schema
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 TRUE, FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 EXACT = 2**52
 """Whole numbers beyond this are not told apart."""
+SHORT_LIST = 256
+"""A value is compared with each of so few labels."""
 
 
 def conform(table: ibis.Table, schema: Schema) -> ibis.Table:
@@ -114,7 +118,7 @@ def _bounded(value: ibis.Column, column: Column) -> ibis.Column:
 
     if column.kind == "categorical" and column.labels:
         replacement = ibis.literal(OTHER) if column.outside == "other" else ibis.null(value.type())
-        value = ibis.ifelse(value.isin(column.labels) | value.isnull(), value, replacement)
+        value = ibis.ifelse(_in_list(value, column.labels) | value.isnull(), value, replacement)
     elif column.numeric and column.minimum is not None:
         low, high = (ibis.literal(b, type=value.type()) for b in (column.minimum, column.maximum))
         below, above = (low, high) if column.outside == "clamp" else (ibis.null(value.type()),) * 2
@@ -122,6 +126,18 @@ def _bounded(value: ibis.Column, column: Column) -> ibis.Column:
     if not column.nullable and (fill := _first(column)) is not None:
         value = value.fill_null(ibis.literal(fill, type=value.type()))
     return value
+
+
+def _in_list(value: ibis.Column, labels: Sequence[str | int]) -> ibis.BooleanValue:
+    """Whether the value is one of the labels. A long list is cut where it is sorted, so that each value is compared with a part of it."""
+    import ibis
+
+    ordered, size = sorted(labels), math.isqrt(len(labels))
+    if len(ordered) <= SHORT_LIST:
+        return value.isin(ordered)
+    parts = [ordered[i : i + size] for i in range(0, len(ordered), size)]
+    cuts = zip(parts[:-1], parts[1:], strict=True)
+    return ibis.cases(*((value < after[0], value.isin(part)) for part, after in cuts), else_=value.isin(parts[-1]))
 
 
 def _first(column: Column) -> Any:

@@ -22,6 +22,7 @@ import numpy as np
 
 from tabsynth.codec import Bins, Codec, Labels
 from tabsynth.errors import OptionError
+from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import Column, Value
 
 if TYPE_CHECKING:
@@ -74,17 +75,20 @@ class Clause:
     op: str
     value: Value | None = None
 
-    def possible(self, coder: Labels | Bins) -> np.ndarray:
+    def possible(self, coder: Labels | GroupedLabels | Bins) -> np.ndarray:
         """Which codes may hold a value that satisfies the comparison.
 
         Returns
         -------
         ndarray of bool, shape (codes,)
-            Exact for labels; a bin is possible as soon as its ends, one step of the grid apart, allow it.
+            Exact for labels; a bin is possible as soon as its ends, one step of the grid apart, allow it, and a group as soon as one of
+            its labels is.
         """
         known = np.arange(coder.size) < coder.size - coder.null
         if self.op in (_MISSING, _KNOWN):
             return known == (self.op == _KNOWN)
+        if isinstance(coder, GroupedLabels):
+            return coder.holding([OPERATORS[self.op](v, self.value) for v in coder.values])
         if isinstance(coder, Labels):
             known[known] = [OPERATORS[self.op](v, self.value) for v in coder.values]
             return known
@@ -231,7 +235,7 @@ def _column(name: str, codec: Codec) -> Column:
     return codec.schema[name]
 
 
-def _comparison(column: Column, op: str, raw: str, coder: Labels | Bins) -> Clause:
+def _comparison(column: Column, op: str, raw: str, coder: Labels | GroupedLabels | Bins) -> Clause:
     """Check a comparison against what is public about the column."""
     allowed = OPERATORS if column.numeric else ("=", "!=")
     shown = raw[:40] if raw.isprintable() else repr(raw[:40])
@@ -241,7 +245,7 @@ def _comparison(column: Column, op: str, raw: str, coder: Labels | Bins) -> Clau
     if value is None:
         wanted = "a whole number" if _counted(column) else _WANTED[column.kind]
         raise OptionError(f"column {column.name!r} is compared with {shown}; give {wanted}.")
-    if isinstance(coder, Labels) and value not in coder.values:
+    if isinstance(coder, Labels | GroupedLabels) and value not in coder.values:
         few = f"use {_some(coder.values)}" if len(coder.values) <= 20 else f"use one of its {len(coder.values):,} labels"
         raise OptionError(f"column {column.name!r} has no label {shown}; {few}.")
     if column.numeric and column.minimum is not None and not column.minimum <= value <= column.maximum:

@@ -99,6 +99,16 @@ def leaves(out: Path) -> tuple[str, str]:
     return f"May leave: {out / folders.PUBLIC}", f"{MUST_NOT_LEAVE}: {out / folders.CONFIDENTIAL / folders.REPORT_PAGE}"
 
 
+def tell_missed(card: dict[str, Any], quiet: bool) -> None:
+    """Say which bought ranges and lists did not stand out from the noise."""
+    if missed := [entry["column"] for entry in card["bought"] if entry.get("found") is False]:
+        say(
+            quiet,
+            f"Not found: the range or list of {', '.join(missed)}. Nothing stood out from the noise, so the synthetic values say nothing; "
+            "give a public range or list in the schema.",
+        )
+
+
 def told(card: dict[str, Any]) -> str:
     guarantee = card["guarantee"]
     unit = guarantee["unit"]["key"] or "row"

@@ -1,4 +1,4 @@
-"""Buy what the schema does not say: category lists, ranges, and bins for wide numeric columns.
+"""Buy what the schema does not say: category lists and shares of long ones (`_lists`), ranges, and bins for wide numeric columns.
 
 Where a numeric column's values lie comes from one noisy histogram over magnitudes (1, 2, 5, 10, ... of either sign) within the public range,
 so that it matters little how wide that is. Cells that hold much are cut again (in the spirit of PrivTree: Zhang, Xiao and Xie, SIGMOD
@@ -19,8 +19,10 @@ from tabsynth.codec import Bins, Codec, Labels, public_coder
 from tabsynth.curator import _grids, _masses
 from tabsynth.curator._axis import SINGLES, Axis
 from tabsynth.curator._grids import Grids
+from tabsynth.curator._lists import lists
 from tabsynth.curator.table import PrivateTable
-from tabsynth.schema import OTHER, Column
+from tabsynth.grouped import GroupedLabels
+from tabsynth.schema import Column
 
 ROUNDS, FALLING = 6, 0.6
 """Most rounds of cutting after the first histogram; each gets that much of what the one before did."""
@@ -42,14 +44,10 @@ def discover(table: PrivateTable) -> Codec:
     Spends at most `MOST` of the budget. Which columns need something, and in how many rounds, is public.
     """
     schema = table.schema
-    coders: dict[str, Labels | Bins | None] = {c.name: public_coder(c) for c in schema.modelled}
+    coders: dict[str, Labels | GroupedLabels | Bins | None] = {c.name: public_coder(c) for c in schema.modelled}
     needy = [c for c in schema.modelled if coders[c.name] is None]
     cost = table.left() * min(max(SHARE, MOST / len(schema.modelled)), MOST / len(needy)) if needy else 0.0
-    listed = [c for c in needy if c.kind == "categorical"]
-    for c in listed:
-        values = [v for v in table.labels(c.name, cost=cost, failure=table.ledger.budget.failure / len(listed)) if v != OTHER]
-        spare = (OTHER,) if c.outside == "other" or not values else ()
-        coders[c.name] = Labels((*values, *spare), c.nullable)
+    coders |= lists(table, [c for c in needy if c.kind == "categorical"], cost)
     coders |= _bins(table, {c.name: c for c in needy if c.numeric}, cost)
     return Codec(schema, coders)
 

@@ -18,6 +18,7 @@ from tabsynth.codec import Bins, Codec, Labels
 from tabsynth.conform import conform
 from tabsynth.curator._count import count
 from tabsynth.curator._grids import classes
+from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import OTHER, Column, Schema
 from tabsynth.tables import UNREADABLE, Workspace, redacted
 
@@ -189,7 +190,7 @@ def _cell(values: pa.Array, edges: np.ndarray, column: Column, *, missing: int) 
     return np.where(values.is_null().to_numpy(zero_copy_only=False), missing, place) if values.null_count else place
 
 
-def _coded(values: pa.Array, coder: Labels | Bins, column: Column) -> np.ndarray:
+def _coded(values: pa.Array, coder: Labels | GroupedLabels | Bins, column: Column) -> np.ndarray:
     """Codes of conformed values; a label that is not listed becomes OTHER where there is one, else missing or the first label."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -199,7 +200,8 @@ def _coded(values: pa.Array, coder: Labels | Bins, column: Column) -> np.ndarray
     missing = len(coder.values) if coder.null else 0
     spare = coder.values.index(OTHER) if OTHER in coder.values else missing
     known = pc.index_in(values, value_set=pa.array(coder.values, type=values.type)).fill_null(spare)
-    return pc.if_else(values.is_null(), missing, known).to_numpy(zero_copy_only=False)
+    labels = pc.if_else(values.is_null(), missing, known).to_numpy(zero_copy_only=False)
+    return np.append(coder.group, coder.size - 1)[labels] if isinstance(coder, GroupedLabels) else labels
 
 
 def shortened(v: np.ndarray, limit: int) -> np.ndarray:

@@ -131,8 +131,8 @@ class PrivateTable:
         return {name: Marginal((name,), table, sigmas[name]) for name, table in zip(steps, noisy, strict=True)}
 
     @_one_at_a_time
-    def labels(self, column: str, *, cost: float, failure: float) -> list[str]:
-        """Values of a categorical column, by partition selection: those whose noisy count passes a threshold, sorted.
+    def labels(self, column: str, *, cost: float, failure: float) -> dict[str, int]:
+        """Values of a categorical column, by partition selection: those whose noisy count passes a threshold, sorted, with that count.
 
         A value held by one unit alone passes with probability at most `failure`: it has at most k rows, a unit has at most k such
         values, and a discrete Gaussian exceeds t with probability at most exp(-t**2 / (2 sigma**2)) (Canonne et al. 2020, Lemma 9).
@@ -149,7 +149,25 @@ class PrivateTable:
             return [np.array([held.get(label, 0) for label in there], dtype=np.int64)]
 
         (noisy,) = self._answers("labels", counts, [sigma], least=threshold)
-        return sorted(label for label, n in zip(there, noisy, strict=True) if n > threshold)
+        return {label: int(n) for label, n in sorted(zip(there, noisy, strict=True)) if n > threshold}
+
+    @_one_at_a_time
+    def listed(self, lists: Mapping[str, Sequence[str | int]], *, cost: float) -> dict[str, Marginal]:
+        """Noisy count of every value of public lists of categorical columns; `cost` rho each.
+
+        The values are public and those that no row holds are answered too, so a list is a contingency table of one column: a row
+        holds one of them or none.
+        """
+        sigmas = [self._charge(1, cost, f"labels of {name}") for name in lists]
+
+        def counts(source: Source) -> list[np.ndarray]:
+            held = [source.labels(name) for name in lists]
+            return [
+                np.array([h.get(v, 0) for v in values], dtype=np.int64) for h, values in zip(held, lists.values(), strict=True)
+            ]
+
+        noisy = self._answers("listed", counts, sigmas)
+        return {name: Marginal((name,), *each) for name, *each in zip(lists, noisy, sigmas, strict=True)}
 
     @_one_at_a_time
     def measure(

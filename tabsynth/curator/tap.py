@@ -25,7 +25,8 @@ class Event:
     Parameters
     ----------
     kind : str
-        ``schema`` (codes were fixed), ``cells``, ``grids``, ``labels``, ``measure``, ``score``, ``gram``, ``gradient`` or ``output``.
+        ``schema`` (codes were fixed), ``cells``, ``grids``, ``labels``, ``listed``, ``measure``, ``score``, ``gram``, ``gradient`` or
+        ``output``.
     ask : callable
         What the same call does on a `Source` of other rows: for ``schema`` it fixes the codes, for ``gradient`` it takes
         unit numbers as well and gives the sum of their shortened gradients at this step, for the others it gives the exact answers.

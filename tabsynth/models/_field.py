@@ -3,7 +3,7 @@
 The field is p(x) ~ exp(sum_i s_i(x_i) + sum_ij w_ij(x_i, x_j)) over any graph of pairs. Exact inference would need tables as wide as the
 graph's treewidth; here a fixed number of rows take Gibbs steps under the current potentials and stand for the distribution (persistent
 contrastive divergence: Tieleman, ICML 2008). Everything a thread does depends on its chunk's own random stream, so results
-are the same for any number of threads.
+are the same for any number of threads; where threads were lost by a fork (`tabsynth.forks`), the same is done without any.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numba
 import numpy as np
+
+from tabsynth.forks import threads_lost
 
 CHUNKS = 32
 WIDEST = 3
@@ -81,7 +83,8 @@ class Field:
         """
         seeds = rng.integers(0, 2**63, CHUNKS, dtype=np.int64).astype(np.uint64)
         near = (self.degree, self._neighbour, self._pointer, self._blocks)
-        _gibbs(codes, self.sizes, self.single, self.starts, *near, seeds, reversible)
+        walk = _gibbs_alone if threads_lost("numba") else _gibbs
+        walk(codes, self.sizes, self.single, self.starts, *near, seeds, reversible)
 
 
 class Tables:
@@ -106,7 +109,8 @@ class Tables:
     def count(self, codes: np.ndarray) -> np.ndarray:
         """Counts of all tables, float32, shape (cells,)."""
         out = np.zeros(self.cells, dtype=np.float32)
-        _tally(codes, self._columns, self._sizes, self._starts, out)
+        tally = _tally_alone if threads_lost("numba") else _tally
+        tally(codes, self._columns, self._sizes, self._starts, out)
         return out
 
     def split(self, counts: np.ndarray) -> list[np.ndarray]:
@@ -132,38 +136,49 @@ def _uniform(state):
     return np.float64(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@numba.njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _gibbs(codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible):
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _gibbs_chunk(c, codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible):
     rows, columns = codes.shape
     chunks = len(seeds)
-    for c in numba.prange(chunks):
-        state = np.empty(1, np.uint64)
-        state[0] = seeds[c]
-        weight = np.empty(sizes.max(), np.float32)
-        for r in range(c * rows // chunks, (c + 1) * rows // chunks):
-            backwards = reversible and _uniform(state) < 0.5
-            for turn in range(columns):
-                i = columns - 1 - turn if backwards else turn
-                size = sizes[i]
+    state = np.empty(1, np.uint64)
+    state[0] = seeds[c]
+    weight = np.empty(sizes.max(), np.float32)
+    for r in range(c * rows // chunks, (c + 1) * rows // chunks):
+        backwards = reversible and _uniform(state) < 0.5
+        for turn in range(columns):
+            i = columns - 1 - turn if backwards else turn
+            size = sizes[i]
+            for a in range(size):
+                weight[a] = single[starts[i] + a]
+            for e in range(degree[i]):
+                at = pointer[i, e] + codes[r, neighbour[i, e]] * size
                 for a in range(size):
-                    weight[a] = single[starts[i] + a]
-                for e in range(degree[i]):
-                    at = pointer[i, e] + codes[r, neighbour[i, e]] * size
-                    for a in range(size):
-                        weight[a] += blocks[at + a]
-                top = weight[0]
-                for a in range(1, size):
-                    top = max(top, weight[a])
-                whole = np.float32(0)
-                for a in range(size):
-                    weight[a] = np.exp(weight[a] - top)
-                    whole += weight[a]
-                left = np.float32(_uniform(state)) * whole - weight[0]
-                a = 0
-                while left >= 0 and a < size - 1:
-                    a += 1
-                    left -= weight[a]
-                codes[r, i] = a
+                    weight[a] += blocks[at + a]
+            top = weight[0]
+            for a in range(1, size):
+                top = max(top, weight[a])
+            whole = np.float32(0)
+            for a in range(size):
+                weight[a] = np.exp(weight[a] - top)
+                whole += weight[a]
+            left = np.float32(_uniform(state)) * whole - weight[0]
+            a = 0
+            while left >= 0 and a < size - 1:
+                a += 1
+                left -= weight[a]
+            codes[r, i] = a
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _gibbs(codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible):
+    for c in numba.prange(len(seeds)):
+        _gibbs_chunk(c, codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible)
+
+
+@numba.njit(cache=True, nogil=True)
+def _gibbs_alone(codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible):
+    for c in range(len(seeds)):
+        _gibbs_chunk(c, codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -178,6 +193,13 @@ def _cell(codes, r, columns, t, sizes, starts):
 @numba.njit(cache=True, nogil=True, parallel=True)
 def _tally(codes, columns, sizes, starts, out):
     for t in numba.prange(len(columns)):
+        for r in range(len(codes)):
+            out[_cell(codes, r, columns, t, sizes, starts)] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _tally_alone(codes, columns, sizes, starts, out):
+    for t in range(len(columns)):
         for r in range(len(codes)):
             out[_cell(codes, r, columns, t, sizes, starts)] += 1
 

@@ -8,8 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tabsynth.access import Attrs, Marginal
+from tabsynth.errors import OptionError
+from tabsynth.forks import threads_lost
 
 FLOOR = 1e-9
+FORKED = (
+    "the model mst cannot be fitted in a process that was forked after JAX had been loaded, as it is by an earlier fit; start the processes by "
+    "multiprocessing.get_context('spawn'), or fit another model, such as aim."
+)
 
 
 def fit(
@@ -31,7 +37,14 @@ def fit(
     -------
     dict of ndarray
         The model's probability table for each of the cliques in `start`.
+
+    Raises
+    ------
+    OptionError
+        In a process that was forked from one that had loaded JAX: JAX would wait there for threads that did not come along.
     """
+    if threads_lost("jax"):
+        raise OptionError(FORKED)
     import jax
 
     jax.config.update("jax_enable_x64", True)

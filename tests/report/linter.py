@@ -145,6 +145,7 @@ PATHS: dict[str, tuple[str, Callable[[Any, dict[str, Any]], bool]]] = {
     "bought.[].column": ("a name of the schema's", lambda v, card: v in card["schema"]["columns"]),
     "bought.[].what": ("a constant", _silent),
     "bought.[].size": ("post-processing of an answer on the ledger", _counted),
+    "bought.[].found": ("post-processing of an answer on the ledger", _silent),
     "bought": ("nothing was bought", lambda v, _: v == []),
     "noise": ("a constant", _silent),
     **{f"files.{name}": ("a hash of what is published beside it", _like("[0-9a-f]{64}"))
