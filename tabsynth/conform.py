@@ -8,6 +8,7 @@ one odd value may change the storage of all. Only operations that DuckDB, Postgr
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -136,8 +137,8 @@ def _in_list(value: ibis.Column, labels: Sequence[str | int]) -> ibis.BooleanVal
     if len(ordered) <= SHORT_LIST:
         return value.isin(ordered)
     parts = [ordered[i : i + size] for i in range(0, len(ordered), size)]
-    cuts = zip(parts[:-1], parts[1:], strict=True)
-    return ibis.cases(*((value < after[0], value.isin(part)) for part, after in cuts), else_=value.isin(parts[-1]))
+    cuts = ((value < after[0], value.isin(part)) for part, after in itertools.pairwise(parts))
+    return ibis.cases(*cuts, else_=value.isin(parts[-1]))
 
 
 def _first(column: Column) -> Any:
