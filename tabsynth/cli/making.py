@@ -20,7 +20,7 @@ from tabsynth.cli._options import (
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, cautions, confidential, done, leaves, say, summary, tell_outside, told
+from tabsynth.cli._tell import bar, cautions, confidential, done, leaves, say, summary, tell_misfits, told
 
 
 @click.command()
@@ -94,7 +94,7 @@ def sample(
     """Draw synthetic rows from MODEL, a model or release folder. Spends no privacy."""
     from tabsynth import Release
     from tabsynth.escapes import formulas
-    from tabsynth.tables import check_extension, write_table
+    from tabsynth.writing import check_extension, write_table
 
     check_extension(out, **safely)
     loaded = Release.load(model)
@@ -137,5 +137,5 @@ def _prepare(data: Any, schema: Path, quiet: bool, settings: dict[str, Any]):
     check_options(loaded, rows=settings.get("rows"), **{name: settings[name] for name in names})
     name, chosen = plan(loaded, settings["model"])
     say(quiet, f"Model {name} ({chosen}).")
-    tell_outside(data, loaded, quiet)
+    tell_misfits(data, loaded, quiet)
     return loaded
