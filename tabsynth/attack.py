@@ -242,6 +242,7 @@ def _names(attacks: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def _schema(tables: Mapping[str, Any], schema: Schema | str | Path | None, unit: str | None, asked: Plan) -> Schema:
     """The schema given, the card's, or one guessed, once all tables have its columns and the unit is one of them."""
+    from tabsynth.conform import opened
     from tabsynth.guess import guess
     from tabsynth.tables import Workspace
 
@@ -251,7 +252,7 @@ def _schema(tables: Mapping[str, Any], schema: Schema | str | Path | None, unit:
             f"unit is {unit!r}, but the schema's unit.key is {given.unit.key!r}; make them agree or leave unit out."
         )
     with Workspace() as workspace:
-        columns = {name: tuple(workspace.open(table).columns) for name, table in tables.items()}
+        columns = {name: tuple(opened(workspace, table, given)[0].columns) for name, table in tables.items()}
     wanted, whose = (given.names, f"schema {given.name!r}") if given else (columns["members"], "members")
     for name, found in columns.items():
         if missing := [column for column in wanted if column not in found]:

@@ -154,7 +154,7 @@ class Codec:
         return {c.name: self.coders[c.name].size for c in self.schema.modelled}
 
     def decode(self, codes: Codes, rng: np.random.Generator) -> pd.DataFrame:
-        """Codes as a conformed table. Identifiers are newly minted, one a row: they carry nothing.
+        """Codes as a conformed table. Identifiers are newly minted, one a row, no two alike in the whole table: they carry nothing.
 
         Parameters
         ----------
@@ -170,9 +170,9 @@ class Codec:
         columns = {}
         for i, c in enumerate(self.schema.modelled):
             columns[c.name] = _values(self.coders[c.name].decode(codes[:, i], c, rng), c)
-        identified = len(columns) < len(self.schema.columns)
-        minted = [f"synthetic-{i}" for i in range(1, len(codes) + 1)] if identified else []
-        return as_types(pd.DataFrame({c.name: columns.get(c.name, minted) for c in self.schema.columns}, copy=False), self.schema)
+        for place, c in enumerate(c for c in self.schema.columns if not c.modelled):
+            columns[c.name] = _minted(c, range(place * len(codes) + 1, (place + 1) * len(codes) + 1))
+        return as_types(pd.DataFrame({c.name: columns[c.name] for c in self.schema.columns}, copy=False), self.schema)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -207,6 +207,12 @@ def public_coder(column: Column) -> Labels | Bins | None:
             edges = column.on_grid(np.arange(first, last + 2) * column.step)
             return Bins(edges, np.arange(len(edges) - 1), np.ones(len(edges) - 1), column.nullable)
     return None
+
+
+def _minted(column: Column, numbers: range) -> np.ndarray:
+    """New identifiers in the column's format: whole numbers for ``%d``, else texts."""
+    form = column.format or "synthetic-%d"
+    return np.array([i if form == "%d" else form % i for i in numbers], dtype=object)
 
 
 def listed(column: Column) -> tuple[str | int, ...] | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tabsynth.date_format import problem
 from tabsynth.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ OUTSIDE = {
 OTHER = "OTHER"
 _FIELDS = {
     "kind", "labels", "minimum", "maximum", "decimals", "nullable", "discover", "outside", "description",
+    "format", "trim", "ignore_case",
 }  # fmt: skip
 _EPOCH = dt.datetime(1970, 1, 1)
+_MINTED = re.compile(r"%d|[A-Za-z0-9][A-Za-z0-9 _./-]*%(0[1-9])?d[A-Za-z0-9 _./-]*|%0[1-9]d[A-Za-z0-9 _./-]*")
 
 Value = int | float | str | bool | dt.date | dt.datetime
 
@@ -52,6 +56,12 @@ class Column:
         Buy the labels or the range with privacy budget.
     outside : {'clamp', 'missing', 'other'}
         What a value outside the range or list counts as. ``other`` adds the label ``OTHER``.
+    format : str, optional
+        date, datetime: how texts are written (`tabsynth.date_format`), such as ``%d/%m/%Y``; ISO is always read. identifier: how new
+        ones are written, with the number's place: ``%d`` (whole numbers) or ``C%06d``.
+    trim, ignore_case : bool
+        categorical, identifier: texts are read without the blanks around them; upper and lower case are not told apart (the
+        public label counts; without labels, lower case).
     """
 
     name: str
@@ -64,6 +74,9 @@ class Column:
     discover: bool = False
     outside: str = ""
     description: str = ""
+    format: str | None = None
+    trim: bool = False
+    ignore_case: bool = False
 
     def __post_init__(self) -> None:
         if not self.outside:
@@ -134,8 +147,9 @@ def column_to_dict(column: Column) -> dict[str, Any]:
         out["discover"] = True
     if column.outside != column.usual_outside:
         out["outside"] = column.outside
-    if column.description:
-        out["description"] = column.description
+    for name in ("format", "trim", "ignore_case", "description"):
+        if getattr(column, name):
+            out[name] = getattr(column, name)
     return out
 
 
@@ -176,7 +190,7 @@ def _check_column(c: Column) -> None:
 
     if c.kind not in KINDS:
         fail(f"kind is {c.kind!r}; use one of {', '.join(KINDS)}.")
-    for name in ("nullable", "discover"):
+    for name in ("nullable", "discover", "trim", "ignore_case"):
         if not isinstance(getattr(c, name), bool):
             fail(f"{name} is {getattr(c, name)!r}; use true or false.")
     if c.outside not in OUTSIDE[c.kind]:
@@ -195,6 +209,7 @@ def _check_column(c: Column) -> None:
         fail(f"{c.kind} columns have no labels.")
     if c.discover and c.kind in ("boolean", "identifier"):
         fail(f"{c.kind} columns have nothing to discover.")
+    _check_text(c, fail)
 
 
 def _check_range(c: Column, fail) -> None:
@@ -234,3 +249,27 @@ def _check_labels(c: Column, fail) -> None:
         fail("labels lists a value twice.")
     if c.outside == "other" and OTHER in c.labels:
         fail(f"labels lists {OTHER!r}, which 'outside: other' adds by itself.")
+
+
+def _check_text(c: Column, fail) -> None:
+    """What is said of how texts are written."""
+    if c.format is not None:
+        if c.kind in ("date", "datetime"):
+            if wrong := problem(c.format):
+                fail(f"format {wrong}.")
+        elif c.kind != "identifier":
+            fail(f"format is {c.format!r}; it is for dates, datetimes and identifiers.")
+        elif not (isinstance(c.format, str) and len(c.format) <= 40 and _MINTED.fullmatch(c.format)):
+            fail(
+                f"format is {c.format!r}; for identifiers give '%d', or letters or digits and one '%d' or '%06d', such as 'C%06d'."
+            )
+    if c.trim or c.ignore_case:
+        if c.kind not in ("categorical", "identifier"):
+            fail("trim and ignore_case are for categorical and identifier columns; in others, blanks and case never matter.")
+        if c.labels and not isinstance(c.labels[0], str):
+            fail("trim and ignore_case are for labels that are texts.")
+        for same, word in ((str.strip, "trim"), (str.lower, "ignore_case")):
+            if getattr(c, word) and len({same(v) for v in c.labels or ()}) < len(c.labels or ()):
+                fail(f"two labels are the same under {word}; list one of them.")
+        if c.trim and any(v != v.strip() for v in c.labels or ()):
+            fail("a label has blanks around it, which trim takes off; list it without them.")

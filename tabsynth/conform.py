@@ -10,28 +10,42 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tabsynth.delimited import Csv, is_delimited
+from tabsynth.reading import Reading
 from tabsynth.schema import OTHER, Column, Schema
 from tabsynth.tables import UNREADABLE, Workspace, check_columns, redacted
+from tabsynth.texts import as_written, plain_moment, spelled
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
 TRUE, FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
+MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "?", "-")
+"""Texts that are read as missing where numbers or dates are expected."""
 EXACT = 2**52
 """Whole numbers beyond this are not told apart."""
 SHORT_LIST = 256
 """A value is compared with each of so few labels."""
 
 
-def conform(table: ibis.Table, schema: Schema) -> ibis.Table:
+def conform(table: ibis.Table, schema: Schema, how: Reading) -> ibis.Table:
     """The table with the schema's columns, types and ranges.
 
     Integers become int64, floats float64, texts and identifiers string (int64 where the labels are whole numbers), dates date,
     datetimes timestamp. Values outside their public range or list, or of the wrong type, are clamped or missing.
+
+    Parameters
+    ----------
+    table : ibis Table
+    schema : Schema
+    how : Reading
+        How its texts are written; see `opened`.
 
     Raises
     ------
@@ -39,27 +53,17 @@ def conform(table: ibis.Table, schema: Schema) -> ibis.Table:
         If the columns are not the schema's.
     """
     check_columns(table.columns, schema)
-    return table.select(**{c.name: _bounded(_parsed(table[c.name], c), c) for c in schema.columns})
+    return table.select(**{c.name: _bounded(parsed(table[c.name], c, how), c) for c in schema.columns})
 
 
-def outside(data: Any, schema: Schema) -> dict[str, int]:
-    """For each modelled column, how many values `conform` changes or discards; for the unit's key, how many rows lack it.
-
-    Exact, so NOT private: for the operator's terminal, never for anything that is kept.
-    """
-    counts = {}
-    with Workspace() as workspace:
-        table = workspace.open(data)
-        check_columns(table.columns, schema)
-        for column in schema.modelled:
-            raw = table[column.name]
-            parsed = _parsed(raw, column)
-            changed = ~_bounded(parsed, column).identical_to(parsed) | (raw.notnull() & parsed.isnull())
-            counts[column.name] = changed.ifelse(1, 0).sum().fill_null(0)
-        if key := schema.unit.key:
-            counts[key] = table[key].isnull().ifelse(1, 0).sum().fill_null(0)
-        with redacted(UNREADABLE):
-            return {name: int(n) for name, n in table.aggregate(**counts).to_pyarrow().to_pylist()[0].items()}
+def opened(workspace: Workspace, data: Any, schema: Schema | None = None) -> tuple[ibis.Table, Reading]:
+    """A table as it is stored, and how its texts are written: as is said of the file, else as the schema says. Of CSV and TSV alone."""
+    if isinstance(data, str | os.PathLike) and is_delimited(Path(data)):
+        data = Csv(data)
+    if not isinstance(data, Csv):
+        return workspace.open(data), Reading()
+    data = data.completed(schema.reading) if schema else data
+    return workspace.open(data), data
 
 
 def read(data: Any, schema: Schema) -> pd.DataFrame:
@@ -75,7 +79,8 @@ def read(data: Any, schema: Schema) -> pd.DataFrame:
     import pyarrow as pa
 
     with Workspace() as workspace:
-        table = conform(workspace.open(data), schema)
+        table, how = opened(workspace, data, schema)
+        table = conform(table, schema, how)
         with redacted(UNREADABLE):
             frame = table.to_pyarrow().to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get)
     return as_types(frame, schema)
@@ -95,8 +100,9 @@ def as_types(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def _parsed(raw: ibis.Column, column: Column) -> ibis.Column:
+def parsed(raw: ibis.Column, column: Column, how: Reading) -> ibis.Column:
     """The value in the column's type, or null where it has none."""
+    raw = as_written(raw, column, how)
     match column.kind:
         case "integer":
             return _whole(raw)
@@ -110,7 +116,7 @@ def _parsed(raw: ibis.Column, column: Column) -> ibis.Column:
             return moment(raw).truncate("s")
         case "categorical" if column.labels and isinstance(column.labels[0], int):
             return _whole(raw)
-    return _label(raw)
+    return spelled(_label(raw), column)
 
 
 def _bounded(value: ibis.Column, column: Column) -> ibis.Column:
@@ -182,7 +188,8 @@ def _truth(raw: ibis.Column) -> ibis.Column:
         return ibis.null("boolean")
     yes, no = number(raw) == 1, number(raw) == 0
     if kind.is_string():
-        yes, no = raw.lower().isin(TRUE) | yes, raw.lower().isin(FALSE) | no
+        word = raw.strip().lower()
+        yes, no = word.isin(TRUE) | yes, word.isin(FALSE) | no
     return ibis.cases((yes, True), (no, False))
 
 
@@ -217,6 +224,6 @@ def moment(raw: ibis.Column) -> ibis.Column:
     kind = raw.type()
     if not (kind.is_temporal() or kind.is_string()) or kind.is_time():
         return ibis.null("timestamp")
-    value = raw.try_cast("timestamp")
+    value = plain_moment(raw, None) if kind.is_string() else raw.try_cast("timestamp")
     known = value.between(ibis.literal(dt.datetime(1, 1, 1)), ibis.literal(dt.datetime(9999, 12, 31, 23, 59, 59)))
     return ibis.ifelse(known, value, None)

@@ -4,48 +4,50 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import dataclasses
 import gzip
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from tabsynth.errors import DataError, OptionError
+from tabsynth.errors import DataError, OptionError, TabsynthWarning
+from tabsynth.reading import Reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EXTENSIONS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+PACKED = (".gz", ".zst")
+EXTENSIONS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
+TABBED = tuple(ending for ending in EXTENSIONS if ending.startswith(".tsv"))
 CHUNK, LONGEST = 1 << 22, 1 << 24
 """Bytes read at a time, and the longest record, which bounds what a quote that is never closed can make us hold."""
-SHIFTING = ("utf_7", "iso2022", "hz", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined")
-"""Encodings in which one record can change how the next one reads, or which are none of files."""
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks, and the encoding that a file which begins with one is in unless another is said."""
 
 
 @dataclass(frozen=True)
-class Csv:
+class Csv(Reading):
     """A delimited text file and how to read it; goes wherever the path of a table goes.
 
     Parameters
     ----------
     path : str or path
-        A ``.csv``, ``.tsv``, ``.csv.gz`` or ``.tsv.gz`` file. Its first record names the columns.
-    encoding : str
-        Name of a Python codec. One with shift states (``utf-7``, ``iso2022_jp``) is refused: a record could change how the next reads.
-    delimiter : str, optional
-        One ASCII character; by default a tab in ``.tsv`` and a comma elsewhere.
-    escape : str, optional
-        One ASCII character that stands before a quote, or before itself, inside quotes (a backslash in files of Spark and MySQL).
-        Outside quotes it is refused.
-    malformed : str
-        ``refuse``: a file that breaks the grammar of `tabsynth.grammar` is refused as a whole. ``skip``: each line is read by itself;
-        one that breaks the grammar, has another number of fields than the header or is not in the encoding is left out. No
-        field may hold a line break then: what follows the break would be a line too, and could read as a record of somebody else.
+        A ``.csv`` or ``.tsv`` file, or one of those as ``.gz`` or ``.zst``. Its first record names the columns.
     told : callable, optional
-        Told how many lines were skipped, whenever the file is read. The number is exact, so it is CONFIDENTIAL.
+        Told how many lines were skipped, whenever the file is read; by default it is a `TabsynthWarning`. The number is exact, so it is
+        CONFIDENTIAL.
+    **reading
+        How it is written: see `tabsynth.reading.Reading`. What is not said here, the schema says, if it has a ``reading`` block.
 
     Raises
     ------
@@ -54,30 +56,22 @@ class Csv:
     """
 
     path: str | Path
-    encoding: str = "utf-8"
-    delimiter: str | None = None
-    escape: str | None = None
-    malformed: str = "refuse"
-    told: Callable[[int], object] = lambda _skipped: None
+    told: Callable[[int], object] | None = None
 
     def __post_init__(self) -> None:
-        tabs = str(self.path).lower().removesuffix(".gz").endswith(".tsv")
-        settled = {
-            "path": Path(self.path),
-            "encoding": _codec(self.encoding),
-            "delimiter": ("\t" if tabs else ",") if self.delimiter is None else self.delimiter,
-        }
-        for name, value in settled.items():
-            object.__setattr__(self, name, value)
-        for name, value in (("delimiter", self.delimiter), ("escape", "\\" if self.escape is None else self.escape)):
-            if not (isinstance(value, str) and len(value) == 1 and value.isascii() and value not in '"\r\n\0'):
-                raise OptionError(f"{name} is {value!r}; give one ASCII character other than a quote or a line break.")
-        if self.delimiter == self.escape:
+        object.__setattr__(self, "path", Path(self.path))
+        super().__post_init__()
+        if self.escape is not None and self.escape == (self.delimiter or self.usual_delimiter):
             raise OptionError(f"delimiter and escape are both {self.escape!r}; give two different characters.")
-        if self.malformed not in ("refuse", "skip"):
-            raise OptionError(f"malformed is {self.malformed!r}; allowed are refuse and skip.")
-        if self.malformed == "skip" and '\r\n"'.encode(self.encoding) != b'\r\n"':
-            raise OptionError(f"malformed is 'skip', which {self.encoding} does not allow; convert the file to UTF-8.")
+
+    @property
+    def usual_delimiter(self) -> str:
+        """What the file's name says of the delimiter."""
+        return "\t" if self.path.name.lower().endswith(TABBED) else ","
+
+    def completed(self, reading: Reading) -> Csv:
+        """The same file, with what only `reading` says."""
+        return dataclasses.replace(self, **reading.said | self.said)
 
 
 def is_delimited(path: Path) -> bool:
@@ -99,6 +93,7 @@ def batches(csv: Csv) -> Iterator[pa.RecordBatch]:
 
     from tabsynth.grammar import HEADER, TOO_LONG, grammar, scan
 
+    csv = _settled(csv)
     skip = csv.malformed == "skip"
     rules = grammar(csv.delimiter, csv.escape, by_line=skip)
     names: list[str] = []
@@ -124,8 +119,32 @@ def batches(csv: Csv) -> Iterator[pa.RecordBatch]:
             _refuse(csv, TOO_LONG if len(rest) > LONGEST else 0, line)
     if not columns:
         raise DataError(f"{csv.path.name} is empty; give a table whose first line names its columns.")
-    if skip:
+    if skip and csv.told:
         csv.told(skipped)
+    elif skipped:
+        warnings.warn(
+            f"CONFIDENTIAL: {skipped:,} malformed lines of {csv.path.name} were left out.", TabsynthWarning, stacklevel=2
+        )
+
+
+def found(csv: Csv) -> Reading:
+    """What the start of a file says that nobody said: the encoding by its byte order mark, the delimiter by its first line."""
+    with _opened(csv.path) as file:
+        start = file.read(1 << 16)
+    marked = next((name for mark, name in MARKS if start.startswith(mark)), None)
+    encoding = csv.encoding or marked
+    line = start.decode(encoding or "utf-8", "replace").removeprefix("\ufeff").split("\n")[0]
+    others = [mark for mark in ";\t|," if mark != csv.escape and line.count(mark)]
+    other = (
+        others[0] if csv.delimiter is None and others and csv.usual_delimiter not in line and line.count('"') % 2 == 0 else None
+    )
+    return Reading(encoding=None if csv.encoding else marked, delimiter=other)
+
+
+def _settled(csv: Csv) -> Csv:
+    """All said: what is found, and the defaults."""
+    csv = csv.completed(found(csv))
+    return csv.completed(Reading(encoding="utf-8", delimiter=csv.usual_delimiter))
 
 
 def _refuse(csv: Csv, fault: int, line: int, **numbers: int) -> None:
@@ -146,11 +165,25 @@ def _malformed(csv: Csv, line: int, why: str, remedy: str = "") -> DataError:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
+    name = path.name.lower()
     try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        with gzip.open(path) if name.endswith(".gz") else _unzstd(path) if name.endswith(".zst") else path.open("rb") as file:
             yield file
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise DataError(f"{path.name} is cut off, damaged, or goes on behind its end; give a whole gzip file.") from None
+
+
+@contextlib.contextmanager
+def _unzstd(path: Path) -> Iterator[BinaryIO]:
+    import pyarrow as pa
+
+    try:
+        with path.open("rb") as packed, pa.CompressedInputStream(packed, "zstd") as file:
+            yield file
+    except OSError as error:
+        if error.errno is not None:  # the system's own
+            raise
+        raise DataError(f"{path.name} is cut off, damaged, or goes on behind its end; give a whole zstd file.") from None
 
 
 def _decoded(file: BinaryIO, csv: Csv) -> Iterator[bytes]:
@@ -160,8 +193,9 @@ def _decoded(file: BinaryIO, csv: Csv) -> Iterator[bytes]:
         raw = file.read(CHUNK)
         try:
             text = decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
-            line += error.object[: error.start].decode(csv.encoding, "replace").count("\n")
+        except UnicodeError as error:  # that of UTF-16 without a mark is no UnicodeDecodeError
+            if isinstance(error, UnicodeDecodeError):
+                line += error.object[: error.start].decode(csv.encoding, "replace").count("\n")
             raise _malformed(
                 csv,
                 line,
@@ -221,17 +255,3 @@ def _texts(data: np.ndarray, fields: list[np.ndarray], kind: np.ndarray, columns
         valid = np.packbits(np.diff(ends) > 0, bitorder="little")
         arrays.append(pa.Array.from_buffers(pa.string(), records, [pa.py_buffer(each) for each in (valid, ends, text)]))
     return arrays
-
-
-def _codec(encoding: Any) -> str:
-    """The codec's own name."""
-    try:
-        info = codecs.lookup(encoding)
-        name = info.name.replace("-", "_")
-        if info._is_text_encoding and not name.startswith(SHIFTING):
-            return "utf-8" if name == "utf_8_sig" else info.name
-    except (LookupError, TypeError, ValueError):
-        pass
-    raise OptionError(
-        f"encoding is {encoding!r}; give one such as utf-8, cp1252 or utf-16 (none with shift states, such as utf-7)."
-    )

@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tabsynth.conform import EXACT, FALSE, TRUE, moment, number
+from tabsynth.conform import EXACT, FALSE, MISSING, TRUE, moment, number, opened
 from tabsynth.errors import DataError
+from tabsynth.reading import Reading
 from tabsynth.schema import Column, Schema, Unit
 from tabsynth.tables import UNREADABLE, Workspace, redacted
+from tabsynth.texts import plain_moment, plain_number
 
 if TYPE_CHECKING:
     import ibis
-
-MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "?", "-")
-"""Texts that do not count against a column of numbers or dates; they are read as missing there."""
 
 UNIQUE = "nearly every row has another value: leave it out if it is an identifier"
 
@@ -39,7 +38,7 @@ def guess(tables: Mapping[str, Any], unit: str | None = None) -> Schema:
         If a table cannot be read, or tables store a column in types that do not go together.
     """
     with Workspace() as workspace:
-        found = {name: _tallies(workspace.open(data)) for name, data in tables.items()}
+        found = {name: tallies(*opened(workspace, data)) for name, data in tables.items()}
     columns = []
     for column in next(iter(found.values())):
         kind = "identifier" if column == unit else _common(column, {name: tallies[column] for name, tallies in found.items()})
@@ -50,13 +49,13 @@ def guess(tables: Mapping[str, Any], unit: str | None = None) -> Schema:
     return Schema("guessed", tuple(columns), Unit(unit, max(1, most)))
 
 
-def _tallies(table: ibis.Table) -> dict[str, Counter]:
+def tallies(table: ibis.Table, how: Reading) -> dict[str, Counter]:
     """For each column, how many values there are and how many of them each kind fits."""
     names = table.columns
     counts = {f"{i} rows": table.count() for i in range(len(names))}
     for i, name in enumerate(names):
-        counts |= {f"{i} {what}": holds.ifelse(1, 0).sum().fill_null(0) for what, holds in _fits(table[name]).items()}
-        if table[name].type().is_string():
+        counts |= {f"{i} {what}": holds.ifelse(1, 0).sum().fill_null(0) for what, holds in _fits(table[name], how).items()}
+        if table[name].type().is_string() or table[name].type().is_integer():
             counts[f"{i} distinct"] = table[name].nunique()
     with redacted(UNREADABLE):
         counted = table.aggregate(**counts).to_pyarrow().to_pylist()[0]
@@ -67,11 +66,14 @@ def _tallies(table: ibis.Table) -> dict[str, Counter]:
     return out
 
 
-def _fits(raw: ibis.Column) -> dict[str, ibis.Column]:
+def _fits(raw: ibis.Column, how: Reading) -> dict[str, ibis.Column]:
     """Which values are there, and which of them can be read as which kind; only the kinds that its storage type can hold."""
     import ibis
 
-    kind, value, when = raw.type(), number(raw), moment(raw)
+    kind = raw.type()
+    texts = kind.is_string()
+    value = number(plain_number(raw, how) if texts else raw)
+    when = moment(plain_moment(raw, how.date_format) if texts else raw)
     small = ibis.ifelse(value.abs() < EXACT, value, None)
     whole = small == small.floor()
     text = raw.cast("string").strip().lower()
@@ -93,7 +95,7 @@ def _fits(raw: ibis.Column) -> dict[str, ibis.Column]:
     } | dates
 
 
-def _kind(fits: Counter) -> str:
+def narrowest(fits: Counter) -> str:
     """The narrowest kind that all values have."""
     order = ("integer", "float", "boolean", "date", "datetime")
     return next((kind for kind in order if fits["known"] and fits[kind] == fits["known"]), "categorical")
@@ -101,8 +103,8 @@ def _kind(fits: Counter) -> str:
 
 def _common(column: str, tallies: Mapping[str, Counter]) -> str:
     """One kind for a column of several tables; refused where a table that does not store text would be read as text."""
-    kind = _kind(sum(tallies.values(), Counter()))
-    kinds = {name: _kind(fits) for name, fits in tallies.items() if fits["known"]}
+    kind = narrowest(sum(tallies.values(), Counter()))
+    kinds = {name: narrowest(fits) for name, fits in tallies.items() if fits["known"]}
     if kind == "categorical" and any(tallies[name]["typed"] and own != kind for name, own in kinds.items()):
         said = ", ".join(f"{own} in {name}" for name, own in kinds.items())
         raise DataError(f"column {column!r} is stored differently: {said}; store it alike in all tables, or give a schema.")

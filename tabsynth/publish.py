@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tabsynth import folders
 from tabsynth.digest import digest
 from tabsynth.release import Release, hashes, write_json
-from tabsynth.tables import write_table
+from tabsynth.writing import write_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import Any
 
 from tabsynth.column import OTHER, Column, Value, column_from_dict, column_to_dict
 from tabsynth.errors import OptionError, SchemaError
+from tabsynth.reading import Reading
 from tabsynth.yaml_file import read_yaml, write_yaml
 
-__all__ = ["OTHER", "Column", "Schema", "Unit", "Value"]
+__all__ = ["OTHER", "Column", "Schema", "Unit", "Value", "column_to_dict"]
 
-_ENTRIES = ("name", "description", "unit", "target", "protected", "columns")
+_ENTRIES = ("name", "description", "unit", "target", "protected", "reading", "columns")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Unit:
 class Schema:
     """What is public about a table: columns, unit of privacy, and (for the evaluation) the column to predict and the protected ones.
 
-    Protected attributes are the columns by whose groups fairness is judged.
+    Protected attributes are the columns by whose groups fairness is judged. `reading` says how CSV and TSV files of this table are
+    written, those that tabsynth writes included; what is said of a file itself (`tabsynth.Csv`) comes first.
     """
 
     name: str
@@ -53,11 +56,17 @@ class Schema:
     target: str | None = None
     description: str = ""
     protected: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
         names = self.names
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise SchemaError(f"schema {self.name!r} names these columns more than once: {', '.join(twice)}; keep one of each.")
+        folded = Counter(n.casefold() for n in names)
+        if alike := sorted(n for n in names if folded[n.casefold()] > 1):
+            raise SchemaError(
+                f"schema {self.name!r} has columns that differ in upper and lower case only: {', '.join(alike)}; rename one here and in the data."
+            )
         if not self.modelled:
             raise SchemaError(f"schema {self.name!r} has no column to model; add at least one that is not an identifier.")
         if self.unit.key is not None and (self.unit.key not in names or self[self.unit.key].kind != "identifier"):
@@ -110,6 +119,8 @@ class Schema:
             out["target"] = self.target
         if self.protected:
             out["protected"] = list(self.protected)
+        if self.reading.said:
+            out["reading"] = self.reading.said
         out["columns"] = {c.name: column_to_dict(c) for c in self.columns}
         return out
 
@@ -136,7 +147,12 @@ class Schema:
             raise SchemaError(f"protected is {protected!r}; give a list of column names, such as [sex, race].")
         if not isinstance(columns, Mapping) or not columns:
             raise SchemaError("columns must be a mapping from column name to its description, with at least one column.")
+        try:
+            reading = Reading() if data.get("reading") is None else Reading.from_dict(data["reading"])
+        except OptionError as error:
+            raise SchemaError(f"reading: {error}") from None
         return cls(
+            reading=reading,
             name=_text(data.get("name", ""), "name"),
             description=_text(data.get("description", ""), "description"),
             unit=Unit(**unit),

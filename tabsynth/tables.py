@@ -1,4 +1,4 @@
-"""Tables in and out: a DataFrame, CSV or Parquet file as an Ibis table on an embedded DuckDB, and back to a file.
+"""Tables in: a DataFrame, CSV or Parquet file as an Ibis table on an embedded DuckDB (out: `tabsynth.writing`).
 
 Nothing is inferred from values: of delimited text every column is read as text, in a fixed dialect (`tabsynth.delimited.Csv`), and empty means
 missing. A file is read to its end before anything else is done with it. One that cannot be read whole is refused as a whole, so
@@ -14,6 +14,7 @@ import glob
 import itertools
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabsynth.delimited import EXTENSIONS as DELIMITED
-from tabsynth.delimited import Csv, batches, is_delimited
-from tabsynth.errors import DataError, OptionError, SchemaError
-from tabsynth.escapes import safe_texts
+from tabsynth.delimited import PACKED, Csv, batches, is_delimited
+from tabsynth.errors import DataError, SchemaError
 
 if TYPE_CHECKING:
     import ibis
@@ -119,7 +119,7 @@ class Workspace:
 
         if not all(isinstance(name, str) for name in frame.columns):
             raise DataError("the DataFrame has column names that are not text; rename them.")
-        _refuse_duplicates(list(frame.columns), "the DataFrame")
+        _check_names(list(frame.columns), "the DataFrame")
         with redacted("the DataFrame holds values that cannot be read; convert its columns to numbers, texts or dates."):
             arrow = pa.table({name: _stored(frame[name]) for name in frame.columns})
             return self.connection.create_table(f"frame_{id(frame)}_{len(self.connection.list_tables())}", arrow, temp=True)
@@ -129,7 +129,7 @@ class Workspace:
 
         self._read[path] = _state(path)
         with path.open("rb") as file:
-            _refuse_duplicates(pq.read_schema(file).names, path.name)
+            _check_names(pq.read_schema(file).names, path.name)
         link = self._new_file()
         link.symlink_to(path.absolute())
         table = self._scan(link)
@@ -141,9 +141,7 @@ class Workspace:
 
         rows, path = batches(csv), self._new_file()
         first = next(rows)
-        _refuse_duplicates(first.schema.names, csv.path.name, folded=True)
-        if not all(first.schema.names):
-            raise DataError(f"the first line of {csv.path.name} has an empty column name; the first line must name every column.")
+        _check_names(first.schema.names, csv.path.name)
         with path.open("wb") as file, pq.ParquetWriter(file, first.schema, compression="lz4", write_statistics=False) as writer:
             for group in _groups(itertools.chain([first], rows)):
                 writer.write_table(group)
@@ -160,7 +158,7 @@ class Workspace:
 def extension(path: Path) -> str:
     """The end of a file's name that says what is in it, in lower case."""
     *_, last = ("", *path.suffixes)
-    return "".join(path.suffixes[-2:]).lower() if last.lower() == ".gz" else last.lower()
+    return "".join(path.suffixes[-2:]).lower() if last.lower() in PACKED else last.lower()
 
 
 def _state(path: Path) -> tuple[int, ...]:
@@ -185,51 +183,6 @@ def _groups(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
             group, size = [], size * 0
     if group:
         yield pa.Table.from_batches(group)
-
-
-def write_table(frame: pd.DataFrame, path: str | Path, schema: Schema, *, escape_formulas: bool = False) -> None:
-    """Write a table as CSV or Parquet, by the extension; whole or not at all.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        With the schema's columns, conformed.
-    path : path
-    schema : Schema
-    escape_formulas : bool
-        In CSV and TSV, put a ``'`` before what a spreadsheet may run in texts and in column names (`escapes.without_formulas`).
-        Numbers and dates are not touched. Such a file is for looking at: its texts are no longer all labels of the schema.
-
-    Raises
-    ------
-    DataError
-        If the extension is unknown.
-    OptionError
-        If formulas are to be escaped in Parquet.
-    """
-    path = check_extension(path, escape_formulas=escape_formulas)
-    dates = [c.name for c in schema.columns if c.kind == "date"]
-    out = frame.assign(**{name: frame[name].dt.date for name in dates})
-    out = safe_texts(out) if escape_formulas else out
-    with replacing(path) as partial:
-        if extension(path) == ".parquet":
-            with partial.open("wb") as file:
-                out.to_parquet(file, index=False)
-        else:
-            how = Csv(path)
-            quoting = csv.QUOTE_NONNUMERIC if _has_returns(out) else csv.QUOTE_MINIMAL
-            zipped = {"method": "gzip", "mtime": 0} if path.suffix.lower() == ".gz" else None
-            out.to_csv(partial, index=False, sep=how.delimiter, lineterminator="\n", quoting=quoting, compression=zipped)
-
-
-def check_extension(path: str | Path, *, escape_formulas: bool = False) -> Path:
-    """Refuse an output file whose extension does not name a format, or names one that has no formulas to escape."""
-    path = Path(path)
-    if (kind := extension(path)) not in EXTENSIONS:
-        raise DataError(f"{path.name} ends in {kind or 'nothing'!r}; let the output end in one of {', '.join(EXTENSIONS)}.")
-    if escape_formulas and kind == ".parquet":
-        raise OptionError(f"{path.name} is Parquet, which no spreadsheet runs; leave out --escape-formulas, or write CSV or TSV.")
-    return path
 
 
 @contextlib.contextmanager
@@ -291,23 +244,22 @@ def check_columns(names: list[str] | tuple[str, ...], schema: Schema) -> None:
         )
 
 
-def _has_returns(frame: pd.DataFrame) -> bool:
-    """Whether a text holds a carriage return, which pandas writes without quotes."""
-    texts = [frame[name].dropna() for name in frame.select_dtypes(["object", "string"])]
-    return any("\r" in value for column in texts for value in column.unique() if isinstance(value, str))
-
-
 def _some(names: list[str]) -> str:
     shown = ", ".join(repr(n[:40]) for n in names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
-def _refuse_duplicates(names: list[str], what: str, *, folded: bool = False) -> None:
-    """Also names that differ in case only, where `folded`: the engine does not tell them apart."""
-    alike = [n.casefold() for n in names] if folded else names
-    case = " (upper and lower case are not told apart)" if folded else ""
-    if twice := sorted({n for n, same in zip(names, alike, strict=True) if alike.count(same) > 1}):
-        raise DataError(f"{what} names {_some(twice)} more than once{case}; rename or drop the repeated column.")
+def _check_names(names: list[str], what: str) -> None:
+    """Refuse columns without a name, with the same name, or with names that differ in case only: the engine does not tell those apart."""
+    if twice := sorted({n for n in names if names.count(n) > 1 and n}):
+        raise DataError(f"{what} names {_some(twice)} more than once; rename or drop the repeated column.")
+    folded = Counter(n.casefold() for n in names)
+    if alike := [n for n in names if n and folded[n.casefold()] > 1]:
+        raise DataError(f"{what} has columns that differ in upper and lower case only: {_some(alike)}; rename one of them.")
+    if "" in names:
+        first = names[0] == "" and names.count("") == 1
+        index = "; it is the first, as where a program wrote row numbers: write the table without them (pandas: index=False)"
+        raise DataError(f"{what} has an empty column name{index if first else ''}; every column must have a name.")
 
 
 def _stored(column: pd.Series) -> pa.Array | pa.ChunkedArray:

@@ -141,7 +141,7 @@ def test_the_operator_is_told_what_was_clamped_and_the_release_is_not(files, run
         tmp_path / "m",
     )
     assert code == 0
-    assert "CONFIDENTIAL, for your eyes only: values clamped or counted as missing: age 7." in err
+    assert "CONFIDENTIAL, for your eyes only: age: 7 of 300 values (2.3 %) are above the maximum, so they count as 99." in err
     assert "12345" not in (tmp_path / "m/model.json").read_text() + (tmp_path / "m/card.json").read_text()
 
 

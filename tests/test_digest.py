@@ -9,7 +9,7 @@ from conftest import toy_rows
 import tabsynth
 from tabsynth.conform import read
 from tabsynth.digest import digest
-from tabsynth.tables import write_table
+from tabsynth.writing import write_table
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import tabsynth
 from tabsynth import Schema
 from tabsynth.errors import OptionError
-from tabsynth.tables import write_table
+from tabsynth.writing import write_table
 
 LABELS = ['=HYPERLINK("http://x","y")', "@SUM(A1:A9)", "+1", "-1", "\tx", "a;=1+1", "plain"]
 RUN = tuple("=+-@\t\r\n")

@@ -92,6 +92,17 @@ BROKEN = {
     "a number among the protected": {"protected": [1], "columns": {"x": AGE}},
     "a nameless protected column": {"protected": [""], "columns": {"x": AGE}},
     "protected twice": {"protected": ["x", "x"], "columns": {"x": AGE}},
+    "trimmed numbers": with_column(**AGE, trim=True),
+    "trimmed labels of numbers": with_column(kind="categorical", labels=[1, 2], trim=True),
+    "a truth in quotes": with_column(kind="categorical", labels=["a"], ignore_case="yes"),
+    "a format of numbers": with_column(**AGE, format="%d"),
+    "a format that is no date": with_column(kind="date", discover=True, format="dd/mm"),
+    "an identifier that could be a formula": {"columns": {"x": AGE, "id": {"kind": "identifier", "format": "=%d"}}},
+    "unknown reading": {"reading": {"quote": "'"}, "columns": {"x": AGE}},
+    "reading is text": {"reading": "cp1252", "columns": {"x": AGE}},
+    "a long delimiter": {"reading": {"delimiter": ";;"}, "columns": {"x": AGE}},
+    "an unknown decimal": {"reading": {"decimal": "'"}, "columns": {"x": AGE}},
+    "dates without a year": {"reading": {"date_format": "%m/%H"}, "columns": {"x": AGE}},
     "unknown unit entry": {"unit": {"column": "id"}, "columns": {"x": AGE, "id": {"kind": "identifier"}}},
 }
 
@@ -145,6 +156,9 @@ RIGHT = [
     {"kind": "date", "minimum": "2020-01-01", "maximum": "2020-12-31"},
     {"kind": "datetime", "minimum": "2020-01-01", "maximum": "2020-12-31T10:00", "outside": "missing"},
     {"kind": "identifier", "nullable": False},
+    {"kind": "identifier", "format": "C%06d", "trim": True},
+    {"kind": "categorical", "labels": ["a", "b"], "trim": True, "ignore_case": True},
+    {"kind": "date", "discover": True, "format": "%d/%m/%Y"},
 ]
 CHANGES = {
     "kind": [LEFT_OUT, "integer", "float", "categorical", "boolean", "date", "datetime", "identifier"],
@@ -154,6 +168,9 @@ CHANGES = {
     "decimals": [LEFT_OUT, 2, 13, None],
     "nullable": [LEFT_OUT, False, True, "no"],
     "discover": [LEFT_OUT, False, True, None],
+    "format": [LEFT_OUT, "%d/%m/%y", "%d", "C%04d", "", "dmy", None, 5],
+    "trim": [LEFT_OUT, True, False, None],
+    "ignore_case": [LEFT_OUT, True, False],
     "outside": [LEFT_OUT, "clamp", "missing", "other", "drop", None],
 }
 

@@ -14,8 +14,8 @@ import tabsynth
 from tabsynth.conform import read
 from tabsynth.publish import publish
 from tabsynth.report.claims import by_check, claims
-from tabsynth.tables import write_table
 from tabsynth.validate.stated import stated
+from tabsynth.writing import write_table
 
 GUARANTEE, AUDIT = "Formal guarantee", "The engine withstands its audit"
 

@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabsynth import Schema
-from tabsynth.conform import outside, read
+from tabsynth.conform import read
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.source import Source
 from tabsynth.curator.table import PrivateTable
 from tabsynth.draft import draft
 from tabsynth.errors import DataError, InputError, SchemaError
-from tabsynth.tables import Workspace, write_table
+from tabsynth.misfits import Misfits, misfits
+from tabsynth.tables import Workspace
+from tabsynth.writing import write_table
 
 ODD = {
     "id": {"kind": "identifier"},
@@ -91,16 +93,25 @@ def test_what_does_not_fit_is_clamped_or_missing_as_the_schema_says(source, odd_
         assert seen == want, name
 
 
-def test_outside_counts_what_was_changed_or_discarded(odd_schema, odd_frame):
-    counts = outside(odd_frame, odd_schema)
-    assert counts == {
-        "whole": 4, "part": 2, "word": 2, "spare": 2, "grade": 1, "flag": 1, "day": 2, "at": 1, "free": 0, "never": 3,
-    }  # fmt: skip
+def test_misfits_are_told_apart_and_each_is_counted_once(odd_schema, odd_frame):
+    found = {name: each for name, each in misfits(odd_frame, odd_schema).items() if each.total}
+    assert found == {
+        "whole": Misfits(5, unreadable=1, below=1, above=2),
+        "part": Misfits(5, below=1, above=1),
+        "word": Misfits(5, unlisted=2),
+        "spare": Misfits(5, unlisted=2),
+        "grade": Misfits(5, unlisted=1),
+        "flag": Misfits(5, unreadable=1),
+        "day": Misfits(5, unreadable=1, below=1),
+        "at": Misfits(5, below=1),
+        "never": Misfits(5, below=1, above=1, missing=1),
+    }
+    assert [each.loud for each in (Misfits(100, unreadable=5), Misfits(100, below=5, above=1))] == [False, True]
 
 
 def test_rows_without_an_identifier_are_counted(visits_schema):
     frame = pd.DataFrame({"person": ["p", None, None], "ward": "A", "days": [1, 2, 99]})
-    assert outside(frame, visits_schema) == {"ward": 0, "days": 1, "person": 2}
+    assert misfits(frame, visits_schema) == {"ward": Misfits(3), "days": Misfits(3, above=1), "person": Misfits(3, missing=2)}
 
 
 def test_one_odd_value_does_not_change_how_the_others_read(odd_schema, odd_frame):
@@ -124,7 +135,7 @@ def test_short_float_ranges_keep_every_value(decimals):
     assert counts.between(950, 1050).all()
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".csv.zst", ".parquet"])
 def test_written_and_read_again_a_table_is_the_same(suffix, toy_schema, tmp_path):
     frame = read(toy_rows(200), toy_schema)
     path = tmp_path / f"t{suffix}"
@@ -153,9 +164,13 @@ def write_bytes(path, content: bytes):
         ("empty.parquet", b"", "is empty"),
         ("noise.parquet", b"\x93\x00PAR1" * 40, "cannot be read as a parquet table"),
         ("noise.csv", bytes(range(128, 256)) * 4, "its bytes are not utf-8; name another --encoding"),
-        ("t.xlsx", b"x", "convert it to one of .csv, .tsv, .csv.gz, .tsv.gz, .parquet"),
+        ("t.xlsx", b"x", "convert it to one of .csv, .tsv, .csv.gz, .tsv.gz, .csv.zst, .tsv.zst, .parquet"),
         ("twice.csv", b"a,b,a\n1,2,3\n", "'a' more than once"),
-        ("case.csv", b"ID,id\n1,2\n", "names 'ID', 'id' more than once"),
+        (
+            "case.csv",
+            b"ID,id\n1,2\n",
+            "case.csv has columns that differ in upper and lower case only: 'ID', 'id'; rename one of them",
+        ),
         ("unnamed.csv", b"a,,b\n1,2,3\n", "empty column name"),
         ("less.csv", b"a\n1\n", "no column 'b'"),
         ("more.csv", b"a,b,c\n1,2,3\n", "the data has 'c'"),
@@ -273,7 +288,7 @@ def test_a_table_is_one_file(data, says, tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".tsv.gz", ".tsv.zst", ".parquet"])
 def test_what_we_write_we_read(suffix, tmp_path):
     """Labels with every character that a format gives a meaning to."""
     labels = ["a\rb", 'a"b', "a,b", "a\tb", "a\nb", "a\\", " a", "'", "é", '""']

@@ -72,23 +72,32 @@ _text_options = options(
         help="refuse (default): a file with a malformed line is refused. skip: each line is read by itself, and what does not parse is "
         "left out; no field may hold a line break then.",
     ),
+    click.option("--decimal", help="What stands before a fraction in CSV and TSV files, '.' or ','. Default: '.'."),
+    click.option("--thousands", help="What stands between thousands in CSV and TSV files, such as '.' or ' '. Default: nothing."),
+    click.option(
+        "--date-format",
+        help="Of dates in CSV and TSV files whose column has no format in the schema, such as %d/%m/%Y. ISO is always read.",
+    ),
 )
+_TEXT = ("encoding", "delimiter", "escape", "malformed", "decimal", "thousands", "date_format")
 
 
 def reads(*tables: str) -> Callable:
-    """A command whose parameters `tables` are tables to read: how CSV and TSV files are written can be said, of all of them at once."""
+    """A command whose parameters `tables` are tables to read: how CSV and TSV files are written can be said, of all of them at once.
+
+    It comes before what the schema's ``reading`` says.
+    """
 
     def apply(command: Callable) -> Callable:
         @functools.wraps(command)
-        def read(
-            *, encoding: str | None, delimiter: str | None, escape: str | None, malformed: str | None, **settings: Any
-        ) -> Any:
-            said = {"encoding": encoding, "delimiter": delimiter, "escape": escape, "malformed": malformed}
-            said = {name: value for name, value in said.items() if value is not None}
+        def read(**settings: Any) -> Any:
+            said = {name: value for name in _TEXT if (value := settings.pop(name)) is not None}
             told = _told_once(settings.get("quiet", False))
             given = {name: _each(lambda path: _as_text(path, said, told), settings[name]) for name in tables}
             if said and given == {name: settings[name] for name in tables}:
-                raise click.UsageError(f"--{next(iter(said))} is about CSV and TSV files, and there is none here.")
+                raise click.UsageError(
+                    f"--{next(iter(said)).replace('_', '-')} is about CSV and TSV files, and there is none here."
+                )
             return command(**settings | given)
 
         return _text_options(read)

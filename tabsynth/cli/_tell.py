@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from tabsynth import folders
 from tabsynth.access import Progress
 from tabsynth.errors import TabsynthWarning
 from tabsynth.escapes import visible
+
+if TYPE_CHECKING:
+    from tabsynth.schema import Column, Schema
 
 
 def show(text: str, *, error: bool = False, keep: str = "") -> None:
@@ -64,19 +67,70 @@ def bar(quiet: bool) -> Iterator[Progress]:
         yield progress
 
 
-def tell_outside(data: Any, schema: Any, quiet: bool) -> None:
-    """Say how many values and rows the schema clamps or discards, marked as confidential."""
-    from tabsynth.conform import outside
+_EYES = "CONFIDENTIAL, for your eyes only"
+_FAULTS = {
+    "unreadable": "cannot be read as {kind}, so they count as {missing}",
+    "below": "are below the minimum, so they count as {low}",
+    "above": "are above the maximum, so they count as {high}",
+    "unlisted": "are not in the list, so they count as {other}",
+    "missing": "are missing where the schema does not allow it, so they count as {missing}",
+    "words": "are words for missing",
+}
 
-    off = {name: n for name, n in outside(data, schema).items() if n}
-    nobody = off.pop(schema.unit.key, 0)
-    told = []
-    if off:
-        told.append("values clamped or counted as missing: " + ", ".join(f"{name} {n:,}" for name, n in off.items()))
-    if nobody:
-        told.append(f"rows left out because they have no {schema.unit.key}: {nobody:,}")
-    if told:
-        say(quiet, f"CONFIDENTIAL, for your eyes only: {'; '.join(told)}. The release does not contain this.")
+
+def tell_misfits(data: Any, schema: Schema, quiet: bool, *, table: str = "", examples: bool = False) -> None:
+    """Say what the schema changes or discards of a table, column by column with the worst first, marked as confidential.
+
+    Parameters
+    ----------
+    table : str
+        What to call it, where there are several.
+    examples : bool
+        Show the most frequent values too, and what they look like.
+    """
+    from tabsynth import misfits
+
+    of = f"{table}: " if table else ""
+    counted = {} if quiet else misfits.misfits(data, schema)
+    nobody = counted.pop(schema.unit.key, None)
+    if nobody and nobody.missing:
+        say(quiet, f"{_EYES}: {of}{_of(nobody.missing, nobody.rows, 'rows')} have no {schema.unit.key}, so they are left out.")
+    off = {name: found for name, found in counted.items() if found.total or found.words}
+    shown = misfits.examples(data, schema) if examples and any(found.total for found in off.values()) else {}
+    for name, found in sorted(off.items(), key=lambda item: -item[1].total):
+        words = _words(schema[name])
+        for fault, sentence in _FAULTS.items():
+            if n := getattr(found, fault):
+                warned = "WARNING, " if found.loud and fault != "words" else ""
+                more = shown.get(name, {}).get(fault)
+                line = f"{warned}{_EYES}: {of}{name}: {_of(n, found.rows, 'values')} {sentence.format(**words)}"
+                say(quiet, f"{line}: {more}." if more else f"{line}.")
+    if loud := [name for name, found in off.items() if found.loud]:
+        hint = "" if examples else " `tabsynth schema check` shows examples."
+        say(quiet, f"WARNING: {of}the schema does not fit more than 5 % of the values of {', '.join(loud)}.{hint}")
+    if off and not (examples or table):
+        say(quiet, "The release does not contain these numbers.")
+
+
+def _of(n: int, rows: int, what: str) -> str:
+    """A number of values and their share."""
+    share = 100 * n / rows
+    return f"all {n:,} {what}" if n == rows else f"{n:,} of {rows:,} {what} ({f'{share:.1f}' if share >= 0.1 else 'under 0.1'} %)"
+
+
+def _words(column: Column) -> dict[str, Any]:
+    """How the column's misfits are counted, in words."""
+    first = False if column.kind == "boolean" else column.labels[0] if column.labels else column.minimum
+    missing = "missing" if column.nullable or first is None else repr(first) if column.labels else str(first)
+    ends = (column.minimum, column.maximum) if column.outside == "clamp" else (missing, missing)
+    kinds = {"integer": "whole numbers", "float": "numbers", "boolean": "yes or no", "date": "dates", "datetime": "datetimes"}
+    return {
+        "kind": kinds.get(column.kind, "labels"),
+        "missing": missing,
+        "low": ends[0],
+        "high": ends[1],
+        "other": "OTHER" if column.outside == "other" else missing,
+    }
 
 
 def confidential(quiet: bool) -> Callable[[str], None]:

@@ -19,7 +19,7 @@ from tabsynth.cli._options import (
     table,
     target_option,
 )
-from tabsynth.cli._tell import MUST_NOT_LEAVE, bar, confidential, done, say
+from tabsynth.cli._tell import MUST_NOT_LEAVE, bar, confidential, done, say, tell_misfits
 
 
 @click.command()
@@ -37,11 +37,14 @@ from tabsynth.cli._tell import MUST_NOT_LEAVE, bar, confidential, done, say
 @reads("train", "holdout", "synthetic")
 def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Write the leakage and quality report of a synthetic table. It is confidential."""
-    from tabsynth import folders, pipeline
+    from tabsynth import Schema, folders, pipeline
     from tabsynth.release import check_new, new_folder, read_card
 
     check_new(out, force=force)
     known = read_card(folders.card(card)) if card else None
+    loaded = Schema.load(settings["schema"])
+    for name in ("train", "holdout", "synthetic"):
+        tell_misfits(settings[name], loaded, quiet, table=name)
     with bar(quiet) as progress:
         report = pipeline.evaluate(card=known, progress=progress, tell=confidential(quiet), **settings)
     with new_folder(out, force=force) as folder:

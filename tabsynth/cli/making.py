@@ -20,7 +20,7 @@ from tabsynth.cli._options import (
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, cautions, confidential, done, leaves, say, summary, tell_missed, tell_outside, told
+from tabsynth.cli._tell import bar, cautions, confidential, done, leaves, say, summary, tell_misfits, tell_missed, told
 
 
 @click.command()
@@ -96,7 +96,7 @@ def sample(
     """Draw synthetic rows from MODEL, a model or release folder. Spends no privacy."""
     from tabsynth import Release
     from tabsynth.escapes import formulas
-    from tabsynth.tables import check_extension, write_table
+    from tabsynth.writing import check_extension, write_table
 
     check_extension(out, **safely)
     loaded = Release.load(model)
@@ -139,5 +139,5 @@ def _prepare(data: Any, schema: Path, quiet: bool, settings: dict[str, Any]):
     check_options(loaded, rows=settings.get("rows"), **{name: settings[name] for name in names})
     name, chosen = plan(loaded, settings["model"])
     say(quiet, f"Model {name} ({chosen}).")
-    tell_outside(data, loaded, quiet)
+    tell_misfits(data, loaded, quiet)
     return loaded

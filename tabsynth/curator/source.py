@@ -15,7 +15,7 @@ import numpy as np
 
 from tabsynth.access import Attrs
 from tabsynth.codec import Bins, Codec, Labels
-from tabsynth.conform import conform
+from tabsynth.conform import conform, opened
 from tabsynth.curator._count import count
 from tabsynth.curator._grids import classes
 from tabsynth.grouped import GroupedLabels
@@ -54,9 +54,9 @@ class Source:
         self._workspace = Workspace()
         self._workspace.connection.raw_sql(f"SET disabled_optimizers = '{_SLOW_WHEN_WIDE}'")
         try:
-            raw = self._workspace.open(data)
+            raw, how = opened(self._workspace, data, schema)
             with redacted(UNREADABLE):
-                conformed = self._workspace.connection.create_view("conformed", conform(raw, schema))
+                conformed = self._workspace.connection.create_view("conformed", conform(raw, schema, how))
                 self._rows = self._bounded(conformed)
         except BaseException:
             self._workspace.close()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tabsynth.date_format import problem
 from tabsynth.documents import read_json
 from tabsynth.errors import OptionError, SchemaError
 from tabsynth.schema import Column, Schema
@@ -51,7 +52,7 @@ def to_sdv_dict(schema: Schema) -> dict[str, Any]:
 
     Public ranges and lists become ``range_min``, ``range_max`` and ``range_values``; columns with `discover` get none. The unit's
     key becomes the sequence key; the first other identifier that is never missing becomes the primary key. `max_rows`, `target`,
-    `protected` and `outside` have no place in SDV metadata.
+    `protected`, `outside`, `reading`, `trim`, `ignore_case` and formats of identifiers have no place in SDV metadata.
     """
     table: dict[str, Any] = {"columns": {c.name: _to_column(c) for c in schema.columns}}
     keys = [c.name for c in schema.columns if not c.modelled and not c.nullable and c.name != schema.unit.key]
@@ -67,7 +68,7 @@ def from_sdv(
 ) -> Schema:
     """SDV metadata as a schema.
 
-    Column names, kinds and keys are taken over. Ranges, value lists, decimals and missing values are not, even where the metadata
+    Column names, kinds, keys and formats of dates are taken over. Ranges, value lists, decimals and missing values are not, even where the metadata
     states them, because SDV's detection reads them off the rows: every range and list becomes `discover`. Kinds may have been
     detected too, so read the result before using it, and write in what is public.
 
@@ -102,11 +103,12 @@ def _to_column(column: Column) -> dict[str, Any]:
     out: dict[str, Any] = {"sdtype": _SDTYPES[column.kind]}
     if not column.modelled:
         return out
-    if column.kind in _FORMATS:
-        out["datetime_format"] = _FORMATS[column.kind]
+    form = column.format or _FORMATS.get(column.kind)
+    if form:
+        out["datetime_format"] = form
     for end, value in (("range_min", column.minimum), ("range_max", column.maximum)):
         if value is not None:
-            out[end] = value.strftime(_FORMATS[column.kind]) if column.kind in _FORMATS else value
+            out[end] = value.strftime(form) if form else value
     if column.labels:
         out["range_values"] = list(column.labels)
     if column.kind == "integer" or column.decimals is not None:
@@ -131,7 +133,8 @@ def _from_column(name: str, column: Any, keys: set[str]) -> dict[str, Any]:
             return {"kind": "integer" if whole else "float", "discover": True}
         case "datetime":
             daily = (form := column.get("datetime_format")) and not _CLOCK.search(form)
-            return {"kind": "date" if daily else "datetime", "discover": True}
+            stated = {} if not form or form in _FORMATS.values() or problem(form) else {"format": form}
+            return {"kind": "date" if daily else "datetime", "discover": True} | stated
     return {"kind": "identifier"}
 
 

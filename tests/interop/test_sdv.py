@@ -170,3 +170,14 @@ def test_one_of_several_tables():
 def test_errors_say_what_to_do(given, sentence):
     with pytest.raises(SchemaError, match=sentence):
         from_sdv(given)
+
+
+def test_formats_of_dates_go_both_ways():
+    day = {"kind": "date", "minimum": "2020-01-31", "maximum": "2020-12-31", "format": "%d/%m/%Y"}
+    plain = to_sdv_dict(Schema.from_dict({"name": "t", "columns": {"day": day, "iso": {"kind": "date", "discover": True}}}))
+    stated = plain["tables"]["t"]["columns"]["day"]
+    assert (stated["datetime_format"], stated["range_min"]) == ("%d/%m/%Y", "31/01/2020")
+    back = from_sdv(plain)
+    assert (back["day"].format, back["iso"].format) == ("%d/%m/%Y", None)
+    odd = {"columns": {"x": {"sdtype": "datetime", "datetime_format": "%j %Y"}}}
+    assert from_sdv(odd)["x"].format is None

@@ -75,13 +75,14 @@ def test_saved_and_loaded_it_samples_the_same(name, fitted, tmp_path):
 @models
 @pytest.mark.parametrize("rows", [1, 2, 1000])
 def test_samples_have_the_schema_s_columns_types_and_values(name, rows, fitted, toy_schema):
-    from tabsynth.conform import as_types, outside
+    from tabsynth.conform import as_types
+    from tabsynth.misfits import misfits
 
     sample = fitted[name].sample(rows)
     assert list(sample.columns) == list(toy_schema.names)
     assert len(sample) == rows
     assert sample.dtypes.equals(as_types(sample, toy_schema).dtypes)
-    assert not any(outside(sample, toy_schema).values())
+    assert not any(found.total for found in misfits(sample, toy_schema).values())
     assert not set(sample.id) & set(toy_rows(3000).id), "identifiers are minted"
 
 
