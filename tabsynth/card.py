@@ -133,12 +133,13 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def bought(codec: Codec) -> list[dict[str, Any]]:
-    """The columns whose coding was paid for."""
+    """The columns whose coding was paid for; ``found`` is false where what was bought did not stand out from noise."""
     out = []
     for c in codec.schema.modelled:
         coder = codec.coders[c.name]
         if isinstance(coder, Labels) and c.discover:
             out.append({"column": c.name, "what": "categories", "size": len(coder.values)})
         elif not isinstance(coder, Labels) and (c.discover or len(coder.mass) > EXACT_VALUES):
-            out.append({"column": c.name, "what": "range and bins" if c.discover else "bins", "size": len(coder.starts)})
+            guess = {} if coder.found else {"found": False}
+            out.append({"column": c.name, "what": "range and bins" if c.discover else "bins", "size": len(coder.starts), **guess})
     return out

@@ -94,6 +94,16 @@ def summary(card: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def guessed(card: dict[str, Any], quiet: bool) -> None:
+    """Say of which columns nothing that was bought stood out from noise."""
+    if names := [item["column"] for item in card["bought"] if not item.get("found", True)]:
+        say(
+            quiet,
+            f"Of {', '.join(names)} no values stood out from the noise, so where they lie is a guess; "
+            "give a public minimum and maximum close to them, or a larger epsilon.",
+        )
+
+
 def leaves(out: Path) -> tuple[str, str]:
     """Which part of a release may leave, and which must not."""
     return f"May leave: {out / folders.PUBLIC}", f"{MUST_NOT_LEAVE}: {out / folders.CONFIDENTIAL / folders.REPORT_PAGE}"

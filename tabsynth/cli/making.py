@@ -20,7 +20,7 @@ from tabsynth.cli._options import (
     table,
     target_option,
 )
-from tabsynth.cli._tell import bar, cautions, confidential, done, leaves, say, summary, tell_outside, told
+from tabsynth.cli._tell import bar, cautions, confidential, done, guessed, leaves, say, summary, tell_outside, told
 
 
 @click.command()
@@ -48,6 +48,7 @@ def release(data: Any, schema: Path, out: Path, quiet: bool, as_json: bool, **se
     loaded = _prepare(data, schema, quiet, settings)
     with cautions(quiet), bar(quiet) as progress:
         card = pipeline.release(data, loaded, out, progress=progress, tell=confidential(quiet), **settings)
+    guessed(card, quiet)
     done(quiet, as_json, summary(card) | {"out": str(out)}, told(card), *leaves(out))
 
 
@@ -71,6 +72,7 @@ def fit(train: Any, schema: Path, out: Path, force: bool, quiet: bool, as_json: 
     with bar(quiet) as progress:
         fitted = tabsynth.fit(train, loaded, progress=progress, **settings)
     fitted.save(out, force=force)
+    guessed(fitted.card, quiet)
     done(quiet, as_json, summary(fitted.card) | {"out": str(out)}, told(fitted.card), f"Model (may leave): {out}")
 
 
