@@ -134,7 +134,7 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def bought(codec: Codec) -> list[dict[str, Any]]:
-    """The columns whose coding was paid for, and whether what the schema leaves to discover was found: stood out from the noise."""
+    """The columns whose coding was paid for; ``found`` is false where nothing of what was bought stood out from the noise."""
     out = []
     for c in codec.schema.modelled:
         coder = codec.coders[c.name]
@@ -144,5 +144,6 @@ def bought(codec: Codec) -> list[dict[str, Any]]:
         elif isinstance(coder, GroupedLabels):
             out.append({"column": c.name, "what": "groups of labels", "size": coder.size - coder.null})
         elif not isinstance(coder, Labels) and (c.discover or len(coder.mass) > EXACT_VALUES):
-            out.append({"column": c.name, "what": "range and bins" if c.discover else "bins", "size": len(coder.starts)})
+            what = "range and bins" if c.discover else "bins"
+            out.append({"column": c.name, "what": what, "size": len(coder.starts), "found": coder.found})
     return out

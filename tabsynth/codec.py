@@ -9,13 +9,13 @@ share codes. A column that may be missing has one more code, the last, for that.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabsynth.cells import Grid, grid_of, on_grid, sloped, slopes
 from tabsynth.conform import as_types
 from tabsynth.errors import SchemaError
 from tabsynth.grouped import GroupedLabels
@@ -40,21 +40,11 @@ FARTHEST = {
 }
 """How far the edges of a column of each kind may lie."""
 
-MOST_DIGITS = 15
-MOST_STEPS, SMALLEST_STEP, LARGEST_STEP = 64, 1e-12, 1e12
-"""Most steps of a grid that is loaded, and how fine and coarse they may be."""
-
-STEEPEST = 5.0
-"""Most by which the logarithm of a density is taken to change within a cell."""
-
 EXACT_VALUES = 32
 """A public range of at most this many values gets one code a value; wider ones have their bins bought."""
 
 LONG_LIST = 128
 """A list of more labels has no code for each: it is counted, and its rare labels share codes."""
-
-
-Grid = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -101,11 +91,13 @@ class Bins:
     """Step, offset and share of the values that are multiples of the step plus the offset; coarse ones first; a step of 0 is any value."""
     found: bool = True
     """False where a bought range did not stand out from its noise, so that it is a guess."""
+    special: tuple[float, ...] = ()
+    """Values that have a code of their own, behind those of the bins."""
 
     @property
     def size(self) -> int:
         """Number of codes."""
-        return len(self.starts) + self.null
+        return len(self.starts) + len(self.special) + self.null
 
     def decode(self, codes: np.ndarray, column: Column, rng: np.random.Generator) -> np.ndarray:
         """Positions on the axis, NaN for missing.
@@ -127,6 +119,17 @@ class Bins:
         low, high = self.edges[cell], self.edges[cell + 1]
         inside = low + (high - low) * sloped(share, slopes(self.edges, self.mass)[cell])
         position[rows] = on_grid(inside, low, high, self.grid or ((column.step or 0.0, 0.0, 1.0),), rng)
+        position[rows] = self._ordinary(position[rows], column.step)
+        for i, value in enumerate(self.special, len(self.starts)):
+            position[codes == i] = value
+        return position
+
+    def _ordinary(self, position: np.ndarray, step: float | None) -> np.ndarray:
+        """Positions that are not special: those that are become the next value towards the middle."""
+        inward = np.where(position > (self.edges[0] + self.edges[-1]) / 2, -1.0, 1.0)
+        for _ in self.special:
+            hit = np.isin(position, self.special)
+            position = np.where(hit, position + inward * (step or np.spacing(position)), position)
         return position
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,7 +208,7 @@ def public_coder(column: Column) -> Labels | Bins | None:
         first, last = (round(column.to_axis(b) / column.step) for b in (column.minimum, column.maximum))
         if last - first < EXACT_VALUES:
             edges = column.on_grid(np.arange(first, last + 2) * column.step)
-            return Bins(edges, np.arange(len(edges) - 1), np.ones(len(edges) - 1), column.nullable)
+            return Bins(edges, np.arange(len(edges) - 1), np.ones(len(edges) - 1), column.nullable, special=column.sentinels)
     return None
 
 
@@ -220,77 +223,6 @@ def listed(column: Column) -> tuple[str | int, ...] | None:
     return (*column.labels, *((OTHER,) if column.outside == "other" else ())) if column.labels else None
 
 
-def slopes(edges: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Logarithm of the ratio of the densities at the ends of each cell, as its neighbours tell.
-
-    An inner cell's density runs from its left neighbour's to its right one's; an outer cell, or one beside an empty cell, continues
-    what the other neighbour says. Where single values stand alone between cells, the next ones count.
-
-    Parameters
-    ----------
-    edges : ndarray of float64, shape (m + 1,)
-    mass : ndarray of float64, shape (m,)
-
-    Returns
-    -------
-    ndarray of float64, shape (m,)
-        From -`STEEPEST` to `STEEPEST`; 0 where nothing is known.
-    """
-    width = np.diff(edges)
-    out = np.zeros(len(mass))
-    beside = np.minimum(np.append(np.inf, width[:-1]), np.append(width[1:], np.inf))
-    wide = np.flatnonzero((width > 0) & ((8 * width >= beside) | (len(width) == 1)))
-    if len(wide) < 2:
-        return out
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        density = np.log(mass[wide] / width[wide])
-        middle = edges[wide] / 2 + edges[wide + 1] / 2
-        left, right = density - np.append(np.nan, density[:-1]), np.append(density[1:], np.nan) - density
-        near, far = middle - np.append(np.nan, middle[:-1]), np.append(middle[1:], np.nan) - middle
-        left, right = (np.where(np.isfinite(d), d, np.nan) for d in (left, right))
-        both = (left + right) / (near + far)
-        slope = np.where(np.isfinite(both), both, np.where(np.isfinite(left), left / near, right / far))
-        out[wide] = np.clip(np.nan_to_num(slope * width[wide], nan=0.0), -STEEPEST, STEEPEST)
-    return out
-
-
-def sloped(share: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """Places in [0, 1], shares of the mass of a density that falls or rises exponentially by `slope` from 0 to 1."""
-    steep = np.abs(slope) > 1e-6
-    safe = np.where(steep, slope, 1.0)
-    return np.where(steep, np.log1p(share * np.expm1(safe)) / safe, share)
-
-
-def on_step(positions: np.ndarray, step: float, offset: float = 0.0) -> np.ndarray:
-    """The nearest multiples of a step, plus an offset, as the nearest floating-point numbers to what their digits say."""
-    digits = max(_digits(step), _digits(offset)) if offset else _digits(step)
-    at = np.rint((np.asarray(positions) - offset) / step) * step + offset
-    return at if digits > MOST_DIGITS else at.round(digits)
-
-
-def _digits(number: float) -> int:
-    """Digits after the point."""
-    scaled = (number * 10.0**d for d in range(MOST_DIGITS + 1))
-    return next((d for d, x in enumerate(scaled) if round(x) and math.isclose(x, round(x), rel_tol=1e-9)), MOST_DIGITS + 1)
-
-
-def on_grid(at: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Grid, rng: np.random.Generator) -> np.ndarray:
-    """Positions in [low, high), moved down to a value of one of the grids, drawn by share among those that the cell has two values of."""
-    finest = grid[-1][:2]
-    upto = np.cumsum([share for *_, share in grid])
-    chosen = np.searchsorted(upto[:-1], rng.random(len(at)) * upto[-1], side="right")
-    out, pending = np.maximum(np.minimum(at, np.nextafter(high, -np.inf)), low), np.ones(len(at), dtype=bool)
-    for i, (step, offset, _) in enumerate(grid):
-        if step == 0:
-            continue
-        first, last = (np.ceil((end - offset) / step - 1e-9) for end in (low, high))
-        fits = pending & (chosen <= i) & ((last - first >= 2) | ((step, offset) == finest))
-        place = np.clip(np.floor((at[fits] - offset) / step + 1e-9), first[fits], np.maximum(last[fits] - 1, first[fits]))
-        out[fits] = on_step(place * step + offset, step, offset)
-        pending &= ~fits
-    return out
-
-
 def _values(decoded: np.ndarray, column: Column) -> Any:
     """Axis positions as values of the column's kind, within its public range; labels stay what they are."""
     import pandas as pd
@@ -298,7 +230,8 @@ def _values(decoded: np.ndarray, column: Column) -> Any:
     if column.numeric:
         decoded = column.on_grid(decoded)
     if column.minimum is not None:
-        decoded = np.clip(decoded, column.to_axis(column.minimum), column.to_axis(column.maximum))
+        inside = np.clip(decoded, column.to_axis(column.minimum), column.to_axis(column.maximum))
+        decoded = np.where(np.isin(decoded, column.sentinels), decoded, inside) if column.special else inside
     if column.kind in ("date", "datetime"):
         times, known = np.full(len(decoded), "NaT", dtype="datetime64[s]"), np.isfinite(decoded)
         times[known] = (np.floor(decoded[known]) * (86_400 if column.kind == "date" else 1)).astype(np.int64).astype(times.dtype)
@@ -324,7 +257,7 @@ def _plain_coder(plain: Any, column: Column) -> Labels | GroupedLabels | Bins | 
         return _plain_labels(plain, column)
     if set(plain) != {"edges", "starts", "mass", "null", "grid", "found"} or not column.numeric:
         return None
-    grid = _grid(plain["grid"], column)
+    grid = grid_of(plain["grid"], column.step)
     if grid is None or not isinstance(plain["found"], bool):
         return None
     edges, starts, mass = (_numbers(plain[name]) for name in ("edges", "starts", "mass"))
@@ -336,26 +269,7 @@ def _plain_coder(plain: Any, column: Column) -> Labels | GroupedLabels | Bins | 
     weights = mass.min() >= 0 and mass.max() <= MOST_MASS
     if not (inside and runs and weights):
         return None
-    return Bins(edges, starts.astype(np.int64), mass, plain["null"], grid, plain["found"])
-
-
-def _grid(values: Any, column: Column) -> Grid | None:
-    """Steps, offsets and shares of a grid; None where they are not that, or not those of values that the column's own step allows."""
-    if not (isinstance(values, list) and len(values) <= MOST_STEPS and all(isinstance(v, list) and len(v) == 3 for v in values)):
-        return None
-    flat = _numbers([number for part in values for number in part]) if values else np.array([])
-    if flat is None:
-        return None
-    (steps, offsets, shares), own = flat.reshape(-1, 3).T, column.step
-    shared = (
-        bool((np.diff(steps) <= 0).all() and (shares >= 0).all() and (shares <= 1).all() and shares.sum() > 0)
-        if len(flat)
-        else True
-    )
-    sized = bool((steps <= LARGEST_STEP).all() and ((steps >= SMALLEST_STEP) | ((steps == 0) & (own is None))).all())
-    within = bool(((offsets >= 0) & (offsets <= steps)).all())
-    fine = own is None or all(bool(np.isclose(x / own, np.rint(x / own), rtol=0, atol=1e-6).all()) for x in (steps, offsets))
-    return tuple(map(tuple, flat.reshape(-1, 3).tolist())) if shared and sized and within and fine else None
+    return Bins(edges, starts.astype(np.int64), mass, plain["null"], grid, plain["found"], column.sentinels)
 
 
 def _plain_labels(plain: Mapping[str, Any], column: Column) -> Labels | GroupedLabels | None:

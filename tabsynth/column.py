@@ -25,9 +25,10 @@ OUTSIDE = {
 }
 OTHER = "OTHER"
 _FIELDS = {
-    "kind", "labels", "minimum", "maximum", "decimals", "nullable", "discover", "outside", "description",
+    "kind", "labels", "minimum", "maximum", "decimals", "step", "special", "nullable", "discover", "outside", "description",
     "format", "trim", "ignore_case",
 }  # fmt: skip
+MOST_DIGITS, MOST_SPECIAL = 12, 20
 _EPOCH = dt.datetime(1970, 1, 1)
 _MINTED = re.compile(r"%d|[A-Za-z0-9][A-Za-z0-9 _./-]*%(0[1-9])?d[A-Za-z0-9 _./-]*|%0[1-9]d[A-Za-z0-9 _./-]*")
 
@@ -48,7 +49,12 @@ class Column:
     minimum, maximum : number, date or datetime, optional
         The public range, both ends included.
     decimals : int, optional
-        Digits after the point of a float column. Without it, synthetic floats are not rounded.
+        Digits after the point of a float column. Without it and without `spacing`, the grid that the values lie on is bought.
+    spacing : number, optional
+        ``step`` in a schema: the values of an integer or float column are multiples of it.
+    special : tuple of pairs (number, str)
+        Values of an integer or float column that stand for something else, and for what: -1 for unknown. Each is a category of its own
+        beside the numbers, whether it lies in the range or not.
     nullable : bool
         Whether missing is a value of its own. Where it is not, a missing or unusable value counts as the first label or the
         minimum.
@@ -77,6 +83,8 @@ class Column:
     format: str | None = None
     trim: bool = False
     ignore_case: bool = False
+    spacing: int | float | None = None
+    special: tuple[tuple[int | float, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.outside:
@@ -101,13 +109,21 @@ class Column:
     @property
     def step(self) -> float | None:
         """Spacing of the values on the axis (1 for integers, days and seconds), or None for unrounded floats."""
+        if self.spacing is not None:
+            return float(self.spacing)
         if self.kind == "float":
             return None if self.decimals is None else 10.0**-self.decimals
         return 1.0
 
+    @property
+    def sentinels(self) -> tuple[float, ...]:
+        """The special values, without what they stand for."""
+        return tuple(float(value) for value, _ in self.special)
+
     def on_grid(self, positions: np.ndarray) -> np.ndarray:
         """Axis positions, as the nearest floating-point numbers to what their decimals say."""
-        return positions if self.decimals is None else positions.round(self.decimals)
+        digits = self.decimals if self.spacing is None else MOST_DIGITS
+        return positions if digits is None else positions.round(digits)
 
     def to_axis(self, value: Value) -> float:
         """Place a value on the column's numeric axis (days or seconds since 1970 for dates and datetimes)."""
@@ -141,6 +157,10 @@ def column_to_dict(column: Column) -> dict[str, Any]:
         value = getattr(column, name)
         if value is not None:
             out[name] = list(value) if name == "labels" else value.isoformat() if isinstance(value, dt.date) else value
+    if column.spacing is not None:
+        out["step"] = column.spacing
+    if column.special:
+        out["special"] = {f"{value:.15g}": text for value, text in column.special}
     if not column.nullable:
         out["nullable"] = False
     if column.discover:
@@ -168,10 +188,27 @@ def column_from_dict(name: Any, spec: Any) -> Column:
         if not isinstance(fields["labels"], list | tuple):
             raise SchemaError(f"column {name!r}: labels must be a list.")
         fields["labels"] = tuple(fields["labels"])
+    fields["spacing"], fields["special"] = fields.pop("step", None), _special(name, fields.get("special"), fields["kind"])
     for bound in ("minimum", "maximum"):
         if bound in fields and fields["kind"] in ("date", "datetime"):
             fields[bound] = _moment(name, bound, fields[bound], fields["kind"])
     return Column(name=name, **fields)
+
+
+def _special(name: str, plain: Any, kind: str) -> tuple[tuple[int | float, str], ...]:
+    """Special values; documents in JSON hold them as texts."""
+    if plain is None:
+        return ()
+    if not isinstance(plain, Mapping) or not all(isinstance(text, str) for text in plain.values()):
+        raise SchemaError(f"column {name!r}: special must map numbers to what they stand for, such as {{-1: unknown}}.")
+    out = []
+    for value, text in plain.items():
+        try:
+            number = float(value)
+            out.append((int(number) if kind == "integer" and number == int(number) else number, text))
+        except (TypeError, ValueError, OverflowError):
+            raise SchemaError(f"column {name!r}: special names {value!r}, which is not a number.") from None
+    return tuple(out)
 
 
 def _moment(name: str, bound: str, value: Any, kind: str) -> dt.date:
@@ -199,6 +236,8 @@ def _check_column(c: Column) -> None:
         fail("description must be text.")
     if c.decimals is not None and (c.kind != "float" or not _is_int(c.decimals) or not 0 <= c.decimals <= 12):
         fail(f"decimals is {c.decimals!r}; it is for float columns, a whole number from 0 to 12.")
+    if c.spacing is not None or c.special:
+        _check_numbers(c, fail)
     if c.numeric:
         _check_range(c, fail)
     elif c.minimum is not None or c.maximum is not None:
@@ -230,6 +269,30 @@ def _check_range(c: Column, fail) -> None:
         fail(f"minimum {c.minimum} is above maximum {c.maximum}.")
     if c.kind in ("integer", "float") and max(abs(c.minimum), abs(c.maximum)) > 2**52:
         fail("the range reaches beyond 2**52; rescale the column.")
+
+
+def _check_numbers(c: Column, fail) -> None:
+    """What only numbers have: a step, and special values."""
+    if c.kind not in ("integer", "float"):
+        fail("step and special are for integer and float columns.")
+    whole, step = c.kind == "integer", c.spacing
+    if step is not None:
+        if not _is_number(step) or not 1e-12 <= step <= 1e12 or (whole and not _is_int(step)) or round(step, 12) != step:
+            fail(
+                f"step is {step!r}; give a {'whole ' if whole else ''}number above 0, of at most 12 digits before and after the point."
+            )
+        if c.decimals is not None:
+            fail("decimals and step exclude each other; keep the step.")
+        for bound in (c.minimum, c.maximum):
+            if _is_number(bound) and not math.isclose(bound / step, round(bound / step), rel_tol=1e-12, abs_tol=1e-9):
+                fail(f"the range ends at {bound}, which is not a multiple of the step {step}.")
+    values = [value for value, _ in c.special]
+    if not all(_is_int(v) if whole else _is_number(v) for v in values) or any(abs(v) > 2**52 for v in values):
+        fail(f"special names {values}; give {'whole ' if whole else 'finite '}numbers of up to 2**52.")
+    if len(set(values)) != len(values) or len(values) > MOST_SPECIAL:
+        fail(f"special names {len(values)} values; name up to {MOST_SPECIAL}, each once.")
+    if c.decimals is not None and any(round(v, c.decimals) != v for v in values):
+        fail(f"special names a value of more than {c.decimals} decimals.")
 
 
 def _check_labels(c: Column, fail) -> None:

@@ -29,7 +29,9 @@ TRUE, FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 MISSING = ("", "na", "n/a", "nan", "nat", "null", "none", "?", "-")
 """Texts that are read as missing where numbers or dates are expected."""
 EXACT = 2**52
-"""Whole numbers beyond this are not told apart."""
+"""Up to this, whole numbers stored as floats are exact."""
+WIDEST = 2**63 - 1024
+"""The largest whole number that fits both 64 bits and a float; what lies beyond counts as this."""
 SHORT_LIST = 256
 """A value is compared with each of so few labels."""
 
@@ -129,7 +131,8 @@ def _bounded(value: ibis.Column, column: Column) -> ibis.Column:
     elif column.numeric and column.minimum is not None:
         low, high = (ibis.literal(b, type=value.type()) for b in (column.minimum, column.maximum))
         below, above = (low, high) if column.outside == "clamp" else (ibis.null(value.type()),) * 2
-        value = ibis.cases((value < low, below), (value > high, above), else_=value)
+        own = (value.isin([ibis.literal(v, type=value.type()) for v, _ in column.special]), value) if column.special else None
+        value = ibis.cases(*([own] if own else []), (value < low, below), (value > high, above), else_=value)
     if not column.nullable and (fill := _first(column)) is not None:
         value = value.fill_null(ibis.literal(fill, type=value.type()))
     return value
@@ -208,11 +211,11 @@ def _label(raw: ibis.Column) -> ibis.Column:
 
 
 def _whole(raw: ibis.Column) -> ibis.Column:
-    """Whole numbers as int64; those beyond 2**52 (infinities too) become that bound, fractions null."""
+    """Whole numbers as int64; those beyond `WIDEST` (infinities too) become that bound, fractions null."""
     import ibis
 
     stored = raw.type().is_signed_integer()
-    value, bound = (raw.cast("int64"), EXACT) if stored else (_number(raw), float(EXACT))
+    value, bound = (raw.cast("int64"), WIDEST) if stored else (_number(raw), float(WIDEST))
     value = ibis.cases((value > bound, bound), (value < -bound, -bound), else_=value)
     return value if stored else ibis.ifelse(value == value.floor(), value, None).cast("int64")
 

@@ -92,13 +92,15 @@ class Clause:
         if isinstance(coder, Labels):
             known[known] = [OPERATORS[self.op](v, self.value) for v in coder.values]
             return known
+        bins = np.arange(coder.size) < len(coder.starts)
+        known[known & ~bins] = [OPERATORS[self.op](v, self.value) for v in coder.special]
         at, margin = self.column.to_axis(self.value), self.column.step or 0.0
         low = coder.edges[coder.starts] - margin
         high = coder.edges[np.append(coder.starts[1:], len(coder.mass))] + margin
         if self.op == "=":
-            known[known] = (low <= at) & (at <= high)
+            known[bins] = (low <= at) & (at <= high)
         elif self.op != "!=":
-            known[known] = OPERATORS[self.op](low if self.op[0] == "<" else high, at)
+            known[bins] = OPERATORS[self.op](low if self.op[0] == "<" else high, at)
         return known
 
     def holds(self, values: pd.Series) -> np.ndarray:
@@ -248,7 +250,8 @@ def _comparison(column: Column, op: str, raw: str, coder: Labels | GroupedLabels
     if isinstance(coder, Labels | GroupedLabels) and value not in coder.values:
         few = f"use {_some(coder.values)}" if len(coder.values) <= 20 else f"use one of its {len(coder.values):,} labels"
         raise OptionError(f"column {column.name!r} has no label {shown}; {few}.")
-    if column.numeric and column.minimum is not None and not column.minimum <= value <= column.maximum:
+    named = value in column.sentinels
+    if column.numeric and column.minimum is not None and not (named or column.minimum <= value <= column.maximum):
         raise OptionError(
             f"column {column.name!r} is compared with {shown}, outside its range in the schema; "
             f"give a value from {column.minimum} to {column.maximum}."

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabsynth.codec import FARTHEST, on_step
+from tabsynth.cells import on_step
+from tabsynth.codec import FARTHEST
 from tabsynth.schema import Column
 
 SINGLES = 128

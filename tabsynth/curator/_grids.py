@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabsynth.codec import Grid, on_step
+from tabsynth.cells import Grid, on_step
 from tabsynth.curator._masses import threshold
 from tabsynth.schema import Column
 

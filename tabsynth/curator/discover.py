@@ -180,7 +180,7 @@ def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
     So many bins that a cell of a table of two such columns holds `CLEAR` times the noise it will be measured with, on average; and
     none so small that its own measurement does not stand out.
     """
-    mass, total = tree.mass, tree.mass.sum()
+    mass, total, column = tree.mass, tree.mass.sum(), tree.axis.column
     bins = min(max(math.sqrt(total / (CLEAR * noise)), FEWEST), BINS)
     alone = (mass >= max(total / (2 * bins), LEAST * noise)) & tree.axis.single(tree.start, tree.end)
     rest = mass[~alone].sum()
@@ -197,4 +197,4 @@ def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
         starts.pop()
     single = tree.axis.single(tree.start, tree.end)
     grid = grids.shares(tree.axis.step, tree.start[single], mass[single]) if grids else ()
-    return Bins(np.append(tree.start, tree.end[-1]), np.array(starts), mass, tree.axis.column.nullable, grid, tree.found)
+    return Bins(np.append(tree.start, tree.end[-1]), np.array(starts), mass, column.nullable, grid, tree.found, column.sentinels)

@@ -72,7 +72,7 @@ class Source:
         Returns
         -------
         dict of ndarray of int64, shape (len(edges) + 1,)
-            Cell i counts the values with i edges at or below them. Missing values are not counted.
+            Cell i counts the values with i edges at or below them. Missing and special values are not counted.
         """
         tables = {n: np.zeros(len(e) + 2, dtype=np.int64) for n, e in edges.items()}
         for batch in self._batches(list(edges)):
@@ -82,11 +82,13 @@ class Source:
         return {name: table[:-1] for name, table in tables.items()}
 
     def grids(self, steps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Number of values in each of the classes that `tabsynth.curator._grids.classes` puts them in; missing ones are not counted."""
+        """Number of values in each of the classes that `tabsynth.curator._grids.classes` puts them in, but for missing and special ones."""
+        import pyarrow.compute as pc
+
         tables = {n: np.zeros(len(s) + 2, dtype=np.int64) for n, s in steps.items()}
         for batch in self._batches(list(steps)):
             for values, (name, table) in zip(batch, tables.items(), strict=True):
-                known = values.drop_null().to_numpy(zero_copy_only=False)
+                known = values.filter(pc.less(_sentinel(values, self.schema[name]), 0)).drop_null().to_numpy(zero_copy_only=False)
                 table += np.bincount(classes(known, steps[name]), minlength=len(table))
         return tables
 
@@ -187,7 +189,18 @@ def _cell(values: pa.Array, edges: np.ndarray, column: Column, *, missing: int) 
 
     limits = pa.array([column.from_axis(e) for e in edges], type=values.type)
     place = np.searchsorted(limits.to_numpy(zero_copy_only=False), values.to_numpy(zero_copy_only=False), side="right")
+    if column.special:
+        place = np.where(_sentinel(values, column).to_numpy(zero_copy_only=False) >= 0, missing, place)
     return np.where(values.is_null().to_numpy(zero_copy_only=False), missing, place) if values.null_count else place
+
+
+def _sentinel(values: pa.Array, column: Column) -> pa.Array:
+    """Number of the special value that each value is, or -1."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    named = pa.array([v for v, _ in column.special], type=values.type)
+    return pc.index_in(values, value_set=named).fill_null(-1)
 
 
 def _coded(values: pa.Array, coder: Labels | GroupedLabels | Bins, column: Column) -> np.ndarray:
@@ -196,7 +209,9 @@ def _coded(values: pa.Array, coder: Labels | GroupedLabels | Bins, column: Colum
     import pyarrow.compute as pc
 
     if isinstance(coder, Bins):
-        return _cell(values, coder.edges[coder.starts[1:]], column, missing=len(coder.starts) if coder.null else 0)
+        place = _cell(values, coder.edges[coder.starts[1:]], column, missing=coder.size - 1 if coder.null else 0)
+        special = _sentinel(values, column).to_numpy(zero_copy_only=False)
+        return np.where(special >= 0, len(coder.starts) + special, place)
     missing = len(coder.values) if coder.null else 0
     spare = coder.values.index(OTHER) if OTHER in coder.values else missing
     known = pc.index_in(values, value_set=pa.array(coder.values, type=values.type)).fill_null(spare)

@@ -71,7 +71,7 @@ def _expectations(gx: great_expectations, column: Column) -> list[Expectation]:
         extra = [OTHER] if column.outside == "other" else []
         out.append(known.ExpectColumnValuesToBeInSet(column=name, value_set=[*column.labels, *extra]))
     if column.minimum is not None:
-        low, high = (_moment(bound) for bound in (column.minimum, column.maximum))
+        low, high = (_moment(end(column.minimum, column.maximum, *(v for v, _ in column.special))) for end in (min, max))
         out.append(known.ExpectColumnValuesToBeBetween(column=name, min_value=low, max_value=high))
     if column.decimals is not None:
         out.append(known.ExpectColumnValuesToMatchRegex(column=name, regex=_decimals(column.decimals)))

@@ -1,0 +1,103 @@
+"""Values within the cells of an axis: with the slope that neighbouring cells tell, and on the grids that values lie on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+Grid = tuple[tuple[float, float, float], ...]
+"""Step, offset and share of the values that are a multiple of the step plus the offset; coarse ones first; a step of 0 is any value."""
+
+STEEPEST = 5.0
+"""Most by which the logarithm of a density is taken to change within a cell."""
+MOST_DIGITS = 15
+MOST_GRIDS, SMALLEST_STEP, LARGEST_STEP = 80, 1e-12, 1e12
+"""Most parts of a grid that is loaded, and how fine and coarse they may be."""
+
+
+def slopes(edges: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Logarithm of the ratio of the densities at the ends of each cell, as its neighbours tell.
+
+    An inner cell's density runs from its left neighbour's to its right one's; an outer cell, or one beside an empty cell, continues
+    what the other neighbour says. Where single values stand alone between cells, the next ones count.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (m + 1,)
+    mass : ndarray of float64, shape (m,)
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        From -`STEEPEST` to `STEEPEST`; 0 where nothing is known.
+    """
+    width = np.diff(edges)
+    out = np.zeros(len(mass))
+    beside = np.minimum(np.append(np.inf, width[:-1]), np.append(width[1:], np.inf))
+    wide = np.flatnonzero((width > 0) & ((8 * width >= beside) | (len(width) == 1)))
+    if len(wide) < 2:
+        return out
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        density = np.log(mass[wide] / width[wide])
+        middle = edges[wide] / 2 + edges[wide + 1] / 2
+        left, right = density - np.append(np.nan, density[:-1]), np.append(density[1:], np.nan) - density
+        near, far = middle - np.append(np.nan, middle[:-1]), np.append(middle[1:], np.nan) - middle
+        left, right = (np.where(np.isfinite(d), d, np.nan) for d in (left, right))
+        both = (left + right) / (near + far)
+        slope = np.where(np.isfinite(both), both, np.where(np.isfinite(left), left / near, right / far))
+        out[wide] = np.clip(np.nan_to_num(slope * width[wide], nan=0.0), -STEEPEST, STEEPEST)
+    return out
+
+
+def sloped(share: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Places in [0, 1], shares of the mass of a density that falls or rises exponentially by `slope` from 0 to 1."""
+    steep = np.abs(slope) > 1e-6
+    safe = np.where(steep, slope, 1.0)
+    return np.where(steep, np.log1p(share * np.expm1(safe)) / safe, share)
+
+
+def on_step(positions: np.ndarray, step: float, offset: float = 0.0) -> np.ndarray:
+    """The nearest multiples of a step, plus an offset, as the nearest floating-point numbers to what their digits say."""
+    digits = max(_digits(step), _digits(offset)) if offset else _digits(step)
+    at = np.rint((np.asarray(positions) - offset) / step) * step + offset
+    return at if digits > MOST_DIGITS else at.round(digits)
+
+
+def _digits(number: float) -> int:
+    """Digits after the point."""
+    scaled = (number * 10.0**d for d in range(MOST_DIGITS + 1))
+    return next((d for d, x in enumerate(scaled) if round(x) and math.isclose(x, round(x), rel_tol=1e-9)), MOST_DIGITS + 1)
+
+
+def on_grid(at: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Grid, rng: np.random.Generator) -> np.ndarray:
+    """Positions in [low, high), moved down to a value of one of the grids, drawn by share among those that the cell has two values of."""
+    finest = grid[-1][:2]
+    upto = np.cumsum([share for *_, share in grid])
+    chosen = np.searchsorted(upto[:-1], rng.random(len(at)) * upto[-1], side="right")
+    out, pending = np.maximum(np.minimum(at, np.nextafter(high, -np.inf)), low), np.ones(len(at), dtype=bool)
+    for i, (step, offset, _) in enumerate(grid):
+        if step == 0:
+            continue
+        first, last = (np.ceil((end - offset) / step - 1e-9) for end in (low, high))
+        fits = pending & (chosen <= i) & ((last - first >= 2) | ((step, offset) == finest))
+        place = np.clip(np.floor((at[fits] - offset) / step + 1e-9), first[fits], np.maximum(last[fits] - 1, first[fits]))
+        out[fits] = on_step(place * step + offset, step, offset)
+        pending &= ~fits
+    return out
+
+
+def grid_of(values: Any, own: float | None) -> Grid | None:
+    """A grid from plain data that anybody may have written; None where it is none, or has values that the column's `own` step has not."""
+    if not (isinstance(values, list) and len(values) <= MOST_GRIDS and all(isinstance(v, list) and len(v) == 3 for v in values)):
+        return None
+    if not all(type(number) in (int, float) and abs(number) <= LARGEST_STEP for part in values for number in part):
+        return None
+    if not values:
+        return ()
+    steps, offsets, shares = np.array(values, dtype=float).T
+    shared = (np.diff(steps) <= 0).all() and (shares >= 0).all() and (shares <= 1).all() and shares.sum() > 0
+    sized = ((steps >= SMALLEST_STEP) | ((steps == 0) & (own is None))).all() and ((offsets >= 0) & (offsets <= steps)).all()
+    fine = own is None or all(np.isclose(x / own, np.rint(x / own), rtol=0, atol=1e-6).all() for x in (steps, offsets))
+    return tuple((float(a), float(b), float(c)) for a, b, c in values) if shared and sized and fine else None
