@@ -119,7 +119,11 @@ def attack(
     results, share = [], _BEFORE_FITS if challenge else 1.0
     for done, name in enumerate(("synthetic", *further), start=1):
         progress(f"attacking {name}", share * done / (len(further) + 2))
-        attacked = dataclasses.replace(evidence, synthetic=frames[name])
+        attacked = dataclasses.replace(
+            evidence,
+            synthetic=frames[name],
+            progress=_named(progress, name, share * done / (len(further) + 2), share / (len(further) + 2)),
+        )
         found = suppressed(run(attacked, only=only), attacked, int(policy["small_cell"]))
         results.append([finding.plain() for finding in found])
     about = [finding.plain() for finding in stated(asked.card, frames["synthetic"], read_as)]
@@ -132,6 +136,11 @@ def attack(
         "generator": asked.plain(),
         "policy": policy.to_dict(),
     }
+
+
+def _named(progress: Progress, name: str, start: float, width: float) -> Progress:
+    """A progress that says which table is attacked."""
+    return lambda what, done: progress(f"attacking {name}: {what}", start + width * done)
 
 
 def summary(result: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,10 @@ STORIES = {
 }
 
 
-def run(name: str, out: Path, *, progress: Progress) -> dict[str, Any]:
+def run(name: str, out: Path, *, progress: Progress, tell: Callable[[str], None] | None = None) -> dict[str, Any]:
     """Make the release `name` in the folder `out`, replacing an earlier one; return its card."""
     story = STORIES[name]
     data = {"patients": demo_data.patients, "transactions": demo_data.transactions}[name]()
     return pipeline.release(
-        data, Schema.load(schemas() / story.schema), out, epsilon=story.epsilon, force=True, progress=progress
+        data, Schema.load(schemas() / story.schema), out, epsilon=story.epsilon, force=True, progress=progress, tell=tell
     )

@@ -66,7 +66,8 @@ def evaluate(
         Thresholds of the verdicts, with their sources; the report lists them and what was changed.
     progress : callable, optional
     tell : callable, optional
-        Told which claims tables of this size can settle. CONFIDENTIAL: the number of rows is.
+        Told which claims tables of this size can settle, and at the end the report's first line where nobody should use or release the
+        table. CONFIDENTIAL: the number of rows is, and so is what is wrong.
 
     Returns
     -------
@@ -84,8 +85,10 @@ def evaluate(
     check_seed(seed)
     target, policy = schema.to_predict(target), known_policy(policy)
     tables = [read(data, schema) for data in (train, holdout, synthetic)]
-    _tell_outlook(tell, *tables[:2], schema, policy, card)
-    return assess(*tables, schema, target=target, seed=seed, card=card, policy=policy, progress=progress)
+    _tell_outlook(tell, *tables[:2], dataclasses.replace(schema, target=target), policy, card)
+    report = assess(*tables, schema, target=target, seed=seed, card=card, policy=policy, progress=progress)
+    _tell_headline(tell, report)
+    return report
 
 
 def _tell_outlook(
@@ -100,6 +103,14 @@ def _tell_outlook(
 
     if tell:
         tell(settle.told(settle.setting(train, holdout, schema, policy, card)))
+
+
+def _tell_headline(tell: Callable[[str], None] | None, report: dict[str, Any]) -> None:
+    """The report's first line, where nobody should use or release the table."""
+    from tabsynth.report import headline
+
+    if tell and (line := headline(report)):
+        tell(line)
 
 
 def known_policy(policy: Policy | str | Path) -> Policy:
@@ -234,7 +245,7 @@ def release(
         warnings.warn(caution(len(data_set["earlier"])), TabsynthWarning, stacklevel=2)
     train, kept_out = split(frame, schema, **division)
     expected = promised(schema, epsilon=epsilon, delta=delta, model=model, target=target)
-    _tell_outlook(tell, train, kept_out, schema, policy, expected)
+    _tell_outlook(tell, train, kept_out, dataclasses.replace(schema, target=target), policy, expected)
     fitted = fit(
         train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
     )
@@ -254,6 +265,7 @@ def release(
             progress=part(progress, 0.5, 0.98),
         )
         write_report(folder, report | {"split": division, "data_set": data_set})
+    _tell_headline(tell, report)
     progress("done", 1.0)
     return card
 

@@ -278,7 +278,7 @@ def test_a_change_is_recorded_told_and_obeyed(rows, run):
     assert guessed["details"]["tolerated"] == 0.3
 
     text, before = (" ".join(re.sub(r"<[^>]+>", " ", p).replace("\u00a0", " ").split()) for p in (page, plain))
-    assert "3 of 6 thresholds were changed." in text
+    assert "3 of 11 thresholds were changed." in text
     assert "No threshold was changed." in before
     assert "11 looser than" not in before
     assert "2 of them are looser than in the policy default, on which it is based." in text[: text.index("Contents")]

@@ -124,7 +124,7 @@ def demo(out: Path, quiet: bool, as_json: bool) -> None:
     for name, story in demonstration.STORIES.items():
         say(quiet, story.about)
         with cautions(quiet), bar(quiet) as progress:
-            made[name] = summary(demonstration.run(name, out / name, progress=progress))
+            made[name] = summary(demonstration.run(name, out / name, progress=progress, tell=confidential(quiet)))
     lines = [f"{name}: {line}" for name in made for line in leaves(out / name)]
     done(quiet, as_json, made, "Open the two reports in a browser:", *lines)
 

@@ -2,6 +2,6 @@
 
 from tabsynth.report.card import card
 from tabsynth.report.compare import compare
-from tabsynth.report.internal import report
+from tabsynth.report.internal import headline, report
 
-__all__ = ["card", "compare", "report"]
+__all__ = ["card", "compare", "headline", "report"]

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from tabsynth.report.attacks import highest, lowest, secrets
 from tabsynth.report.basis import by_guarantee, sight
 from tabsynth.report.guarantee import highest_tpr, is_private, unit_words
 from tabsynth.report.page import interval, is_number, number, percent, rate, short
-
-PASS, FAIL, INCONCLUSIVE, NONE, NOT_TESTED = "PASS", "FAIL", "INCONCLUSIVE", "NO GUARANTEE", "NOT TESTED"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One line of the decision box."""
-
-    title: str
-    verdict: str
-    sentence: str
-    section: str
+from tabsynth.report.quality import quality
+from tabsynth.report.verdicts import FAIL, INCONCLUSIVE, NONE, NOT_TESTED, PASS, Claim, available, verdict_of, why_missing
 
 
 def claims(
     findings: dict[str, dict], card: dict[str, Any] | None, what: str, policy: dict[str, Any] | None = None
 ) -> list[Claim]:
-    """The claims, in the order a reviewer asks them. Those on attributes, singling out and linkage only where that was tried.
+    """The claims, in the order a reviewer asks them. Those on attributes, singling out, linkage and quality only where that was tried.
 
     Parameters
     ----------
@@ -39,7 +28,7 @@ def claims(
     policy : dict, optional
         By which the report judges; what it says about guarantees is looked at here, all else the findings did.
     """
-    valid = _verdict(findings.get("attacks.controls")) == PASS
+    valid = verdict_of(findings.get("attacks.controls")) == PASS
     return [
         _guarantee(card, findings.get("guarantee.card"), policy or {}, findings.get("attacks.membership")),
         *_audit(findings.get("audit.engine")),
@@ -47,6 +36,7 @@ def claims(
         _membership(findings.get("attacks.membership"), valid, what),
         *_inference(findings, valid, what),
         _controls(findings.get("attacks.controls")),
+        *quality(findings, what),
         _schema(findings.get("expectations.schema")),
     ]
 
@@ -65,29 +55,9 @@ def counted(data: dict[str, Any]) -> str:
     return "rows" if ((data.get("schema") or {}).get("unit") or {}).get("key") is None else "units"
 
 
-def available(finding: dict[str, Any] | None) -> bool:
-    """True where the finding exists and has a value."""
-    return finding is not None and is_number(finding.get("value"))
-
-
-def why_missing(finding: dict[str, Any] | None) -> str:
-    """Why there is no number: the finding's own note, or that the check was not run."""
-    if finding is None:
-        return "This check was not run."
-    return finding.get("note") or "This check gave no number and no reason."
-
-
-def _verdict(finding: dict[str, Any] | None) -> str:
-    """A finding without a value proves nothing, whatever its verdict says."""
-    if finding is None:
-        return NOT_TESTED
-    known = {"pass": PASS, "fail": FAIL}.get(finding.get("verdict"), INCONCLUSIVE)
-    return known if available(finding) else INCONCLUSIVE
-
-
 def _attack(finding: dict[str, Any] | None, valid: bool) -> tuple[str, str]:
     """An attack's verdict, and a warning where the controls do not back it: then a pass does not count."""
-    verdict = _verdict(finding)
+    verdict = verdict_of(finding)
     if valid or verdict == NOT_TESTED:
         return verdict, ""
     if verdict == PASS:
@@ -133,12 +103,12 @@ def _borne_out(claimed: str, recounted: dict[str, Any] | None) -> tuple[str, str
     """Verdict and sentence on a guarantee, of which the card's claim is given without its first letter."""
     details = (recounted or {}).get("details") or {}
     wrong = [check for check in details.get("checks") or [] if check.get("holds") is not True]
-    if _verdict(recounted) == PASS:
+    if verdict_of(recounted) == PASS:
         return PASS, (
             f"D{claimed}: the charges on the release card add up to it, and the card lists this table; the attacks below can contradict "
             "it but never prove it."
         )
-    if _verdict(recounted) == FAIL and wrong:
+    if verdict_of(recounted) == FAIL and wrong:
         return (
             FAIL,
             f"The card claims d{claimed}, which does not follow from its own charges: {wrong[0].get('seen')}. Do not rely on it.",
@@ -207,7 +177,7 @@ def _audit(finding: dict[str, Any] | None) -> list[Claim]:
     """The engine's audit, where there is one."""
     if not available(finding):
         return []
-    d, verdict = finding["details"], _verdict(finding)
+    d, verdict = finding["details"], verdict_of(finding)
     said = f"{number(len(d['alarms']))} findings contradict the claim." if d["alarms"] else "Nothing contradicted the claim."
     text = (
         f"Of a claimed epsilon of {short(d['epsilon'])}, an attack on the engine {d['engine']} and made-up tables proved "
@@ -288,7 +258,7 @@ def _attributes(guessed: list[dict[str, Any]], valid: bool, what: str) -> Claim:
     known = [secret for secret in guessed if secret["result"] and available(secret["finding"])]
     if not known:
         return Claim(title, verdict, why_missing(guessed[0]["finding"]), section)
-    deciding = [secret for secret in known if _verdict(secret["finding"]) == verdict] or known
+    deciding = [secret for secret in known if verdict_of(secret["finding"]) == verdict] or known
     end = lowest if verdict == FAIL else highest
     most = max(deciding, key=lambda secret: max(map(end, secret["attackers"].values())))
     name, r = max(most["attackers"].items(), key=lambda attacker: end(attacker[1]))
@@ -347,19 +317,19 @@ def _severity(judged: tuple[str, str]) -> int:
 def _controls(finding: dict[str, Any] | None) -> Claim:
     title, section = "Controls are valid", "controls"
     if not available(finding):
-        return Claim(title, _verdict(finding), why_missing(finding), section)
+        return Claim(title, verdict_of(finding), why_missing(finding), section)
     gates = (finding.get("details") or {}).get("gates") or []
     judged = [gate for gate in gates if gate.get("ok") is not None]
     names = ", ".join(str(gate.get("name")) for gate in judged if not gate["ok"])
     text = f"{number(finding['value'], 0)} of {len(judged)} control gates lie outside their band{': ' + names if names else ''}."
-    return Claim(title, _verdict(finding), text, section)
+    return Claim(title, verdict_of(finding), text, section)
 
 
 def _schema(finding: dict[str, Any] | None) -> Claim:
     title, section = "Conforms to the schema", "expectations"
     if not available(finding):
-        return Claim(title, _verdict(finding), why_missing(finding), section)
+        return Claim(title, verdict_of(finding), why_missing(finding), section)
     expectations = (finding.get("details") or {}).get("expectations") or []
     met = sum(bool(e.get("met")) for e in expectations)
     text = f"The synthetic table meets {number(met)} of {number(len(expectations))} expectations drawn from the public schema."
-    return Claim(title, _verdict(finding), text, section)
+    return Claim(title, verdict_of(finding), text, section)

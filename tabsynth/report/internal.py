@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from markupsafe import Markup
+
 from tabsynth.published import json_bytes
-from tabsynth.report import attacks, fairness, figures
+from tabsynth.report import attacks, fairness, figures, quality
 from tabsynth.report.claims import available, by_check, claims, counted, why_missing
 from tabsynth.report.evidence import evidence
 from tabsynth.report.guarantee import ceilings, charge_shares, is_private, purchases, relied_on, unit_of, unit_words
@@ -14,8 +16,10 @@ from tabsynth.report.odds import odds
 from tabsynth.report.page import check_format, is_number, percent, render
 from tabsynth.report.threats import threats
 from tabsynth.report.thresholds import context, thresholds
+from tabsynth.report.values import values
 
 _SHOWN = ("fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema", "audit.engine", "guarantee.card",
+          *quality.TITLES,
           *attacks.SHOWN, *fairness.SHOWN)  # fmt: skip
 _HEATMAP_COLUMNS = 60
 
@@ -40,6 +44,7 @@ def report(data: dict[str, Any]) -> str:
     utility = [f for check, f in findings.items() if check.startswith("utility.")]
     own = [*membership["attacks"], *membership["special"], *(secret["finding"] for secret in secrets), *utility]
     shown = {*_SHOWN, *(f["check"] for f in own)}
+    made = claims(findings, data.get("card"), what, data.get("policy"))
     return render(
         "report.html",
         data=data,
@@ -47,7 +52,9 @@ def report(data: dict[str, Any]) -> str:
         card=card,
         private=is_private(card),
         unit=unit_words(unit_of(data)),
-        claims=claims(findings, data.get("card"), what, data.get("policy")),
+        claims=made,
+        headline=quality.headline(made, findings),
+        values=values(findings, data.get("card"), lambda histogram: _picture(histogram, data.get("schema") or {})),
         written=_written(data),
         recounted=findings.get("guarantee.card"),
         thresholds=thresholds(data.get("policy")),
@@ -79,6 +86,12 @@ def report(data: dict[str, Any]) -> str:
     )
 
 
+def headline(data: dict[str, Any]) -> str:
+    """The first line of the report where nobody should use or release its table; else empty. CONFIDENTIAL."""
+    findings = by_check(data)
+    return quality.headline(claims(findings, data.get("card"), counted(data), data.get("policy")), findings)
+
+
 def _written(data: dict[str, Any]) -> str | None:
     """SHA-256 of the JSON file of this report, so that neither changes without the other; None for what no file can hold."""
     try:
@@ -95,18 +108,25 @@ def _by_column(finding: dict[str, Any]) -> list[tuple[str | None, list[dict]]]:
     return list(groups.items())
 
 
+def _picture(data: dict[str, Any], schema: dict[str, Any]) -> Markup:
+    """A column's shares, drawn as its kind asks for."""
+    draw = figures.categories if _labelled(data, schema) else figures.histogram
+    desc = "Bars: training rows. Ticks: holdout rows. Circles: synthetic rows."
+    return draw(data, title=f"Shares of the values of {data.get('column')}", desc=desc)
+
+
+def _labelled(data: dict[str, Any], schema: dict[str, Any]) -> bool:
+    return ((schema.get("columns") or {}).get(data.get("column")) or {}).get("kind") in ("categorical", "boolean")
+
+
 def _histograms(finding: dict[str, Any] | None, schema: dict[str, Any]) -> list[dict[str, Any]]:
     """One picture per column, with the column's own distances, the furthest first."""
     details = (finding or {}).get("details") or {}
     distances = {c.get("column"): c for c in details.get("columns") or []}
-    kinds = {name: spec.get("kind") for name, spec in (schema.get("columns") or {}).items()}
     out = []
     for data in details.get("histograms") or []:
-        name = data.get("column")
-        draw = figures.categories if kinds.get(name) in ("categorical", "boolean") else figures.histogram
-        desc = "Bars: training rows. Ticks: holdout rows. Circles: synthetic rows."
-        picture = draw(data, title=f"Shares of the values of {name}", desc=desc)
-        hidden = max(0, len(figures.bins(data)) - figures.MOST) if draw is figures.categories else 0
+        name, picture = data.get("column"), _picture(data, schema)
+        hidden = max(0, len(figures.bins(data)) - figures.MOST) if _labelled(data, schema) else 0
         unshown = sum(share is None for part in ("train", "holdout") for share in data.get(part) or [])
         out.append({"column": name, "picture": picture, "hidden": hidden, "unshown": unshown, **distances.get(name, {})})
     return sorted(out, key=lambda column: -column["value"] if is_number(column.get("value")) else 0.0)

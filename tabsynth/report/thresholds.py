@@ -17,9 +17,18 @@ _MEANING = {
         percent,
     ),
     "residual_risk": ("Singling out, linkage", "risk beyond that of unseen people, at most", percent),
+    "column_values": ("Columns", "a mean, spread or quantile off by this part of the column\u2019s own scale, at most", short),
+    "column_shares": (
+        "Columns",
+        "the share of missing, zero or a frequent value off by half of itself and by this, at most",
+        percent,
+    ),
+    "relations": ("Relations", "part of a relation of two columns that is lost, at most", percent),
+    "broken_links": ("Relations", "rows with a combination that real rows hardly have, at most", percent),
+    "useful": ("Useful for the target", "part of what real rows teach about the target, at least", percent),
     "small_cell": ("Small cells", "people that a count or share has to stand for, at least", plain),
 }
-_AT_LEAST = ("small_cell",)
+_AT_LEAST = ("small_cell", "useful")
 
 
 def thresholds(policy: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -11,21 +11,54 @@ from tabsynth.access import Progress, silent
 from tabsynth.errors import SchemaError
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
-from tabsynth.validate import attacks, expectations, fairness, fidelity, settle, small_cells, utility
+from tabsynth.validate import (
+    attacks,
+    columns,
+    expectations,
+    fairness,
+    fidelity,
+    ranges,
+    relations,
+    settle,
+    small_cells,
+    useful,
+    utility,
+)
 from tabsynth.validate.audit import measured
 from tabsynth.validate.check import Check, Evidence, Finding
 from tabsynth.validate.stated import stated
 
 CHECKS: dict[str, Check] = {
-    "marginal distributions": fidelity.tvd,
+    "columns": columns.columns,
+    "relations": relations.relations,
+    "distances": fidelity.tvd,
     "tails": fidelity.tails,
     "categories": fidelity.categories,
     "prediction": utility.utility,
+    "use for the target": useful.useful,
     "fairness": fairness.fairness,
     "attacks": attacks.attacks,
     "schema": expectations.expectations,
 }
 """Every check by what it looks at; a new one is a line here."""
+_LONG = {"attacks": 16, "prediction": 3, "distances": 2, "fairness": 2}
+"""About how long a check takes as a multiple of the others: for the progress alone."""
+
+
+class _Steps:
+    """A progress that reports what a check says of itself as its part of the whole."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.label, self.start, self.width = progress, "", 0.0, 0.0
+        self.lengths = [_LONG.get(label, 1) for label in CHECKS]
+
+    def begin(self, place: int, label: str) -> None:
+        whole = sum(self.lengths)
+        self.label, self.start, self.width = label, sum(self.lengths[:place]) / whole, self.lengths[place] / whole
+        self.progress(label, self.start)
+
+    def __call__(self, what: str, done: float) -> None:
+        self.progress(f"{self.label}: {what}", self.start + self.width * done)
 
 
 def evaluate(
@@ -80,17 +113,17 @@ def evaluate(
     cliques = attacks.focal.cliques_of(card, schema)
     policy = policy or Policy.load("default")
     about = [*stated(card, synthetic, schema), *measured.audited(card)]
+    steps = _Steps(progress)
     guarantee = settle.relied_on(card) if all(f.verdict == "pass" for f in about) else None
-    evidence = Evidence(
-        schema, train, holdout, synthetic, target, seed, measured=cliques, policy=policy, further=further, guarantee=guarantee
-    )
+    known = {"measured": cliques, "policy": policy, "further": further, "guarantee": guarantee, "progress": steps}
+    evidence = Evidence(schema, train, holdout, synthetic, target, seed, **known)
     findings = []
-    for done, (label, check) in enumerate(CHECKS.items()):
-        progress(label, done / len(CHECKS))
+    for place, (label, check) in enumerate(CHECKS.items()):
+        steps.begin(place, label)
         findings += check(evidence)
     progress("done", 1.0)
     shown = small_cells.suppressed(findings, evidence, int(policy["small_cell"]))
-    return [finding.plain() for finding in (*shown, *about)]
+    return [finding.plain() for finding in (*shown, *ranges.ranges(card, schema), *about)]
 
 
 __all__ = ["CHECKS", "Evidence", "Finding", "evaluate"]

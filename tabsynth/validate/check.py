@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabsynth.access import Progress, silent
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
 from tabsynth.tradeoff import Tradeoff
@@ -38,6 +39,8 @@ class Evidence:
         More tables from the same model, attacked to see how much the results vary.
     guarantee : Tradeoff, optional
         What the release's guarantee lets any attacker achieve, where there is a guarantee that may be relied on.
+    progress : callable
+        Told what a check is doing, and which fraction of it is behind.
     memo : dict
         What one check computed and another can use again, such as a trained classifier's scores. It starts empty, in a copy too.
     """
@@ -53,6 +56,7 @@ class Evidence:
     policy: Policy = field(default_factory=lambda: Policy.load("default"))
     further: Sequence[pd.DataFrame] = ()
     guarantee: Tradeoff | None = None
+    progress: Progress = field(default=silent, repr=False, compare=False)
     memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 

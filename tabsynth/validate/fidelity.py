@@ -147,7 +147,7 @@ def tails(evidence: Evidence) -> list[Finding]:
         if len(holdout):
             usual += [abs(s - t) for s, t in zip(((holdout < low).mean(), (holdout > high).mean()), shares["train"], strict=True)]
         ends = {f"{k}_{end}": v for k, pair in shares.items() for end, v in zip(("low", "high"), pair, strict=True)}
-        columns.append({"column": column.name, "low": _shown(column, low), "high": _shown(column, high), **ends})
+        columns.append({"column": column.name, "low": shown(column, low), "high": shown(column, high), **ends})
     if not columns:
         return [Finding(check, title, None, note="No numeric column has values in both the training and the synthetic rows.")]
     reference = max(usual) if usual else None
@@ -295,17 +295,17 @@ def _binned_numbers(column: Column, values: np.ndarray, train: np.ndarray) -> Bi
     codes[np.isnan(values)] = len(edges) + 1
     if not len(edges):
         return Binned(column.name, codes, ["any value", "missing"], 1)
-    middle = [_between(column, low, end) for low, end in pairwise(edges)]
-    ends = f"below {_shown(column, edges[0])}", f"{_shown(column, edges[-1])} and above"
+    middle = [between(column, low, end) for low, end in pairwise(edges)]
+    ends = f"below {shown(column, edges[0])}", f"{shown(column, edges[-1])} and above"
     return Binned(column.name, codes, [ends[0], *middle, ends[1], "missing"], len(middle) + 2)
 
 
-def _between(column: Column, low: float, end: float) -> str:
+def between(column: Column, low: float, end: float) -> str:
     """The values from `low` up to but without `end`, for people."""
     if column.kind == "integer":
         first, last = math.ceil(low), math.ceil(end) - 1
         return f"{first}" if first >= last else f"{first} to {last}"
-    return f"{_shown(column, low)}" if math.nextafter(low, math.inf) == end else f"{_shown(column, low)} to {_shown(column, end)}"
+    return f"{shown(column, low)}" if math.nextafter(low, math.inf) == end else f"{shown(column, low)} to {shown(column, end)}"
 
 
 def _histogram(column: Binned, parts: Sequence[slice]) -> dict[str, Any]:
@@ -316,7 +316,7 @@ def _histogram(column: Binned, parts: Sequence[slice]) -> dict[str, Any]:
     return {"column": column.name, "bins": drawn.labels, **{name: s.tolist() for name, s in rows}}
 
 
-def _shown(column: Column, position: float) -> str | float | int:
+def shown(column: Column, position: float) -> str | float | int:
     """A place on the column's axis, for people: dates as ISO text."""
     if column.kind in ("date", "datetime"):
         return column.from_axis(math.floor(position) if column.kind == "date" else position).isoformat()

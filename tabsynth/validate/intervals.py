@@ -121,7 +121,7 @@ def delong(
 
 
 def bootstrap(
-    statistic: Callable[[np.ndarray], tuple[float, ...]], units: np.ndarray, rng: np.random.Generator, replicates: int = 400
+    statistic: Callable[[np.ndarray], tuple[float, ...]], units: np.ndarray, rng: np.random.Generator, number: int = 400
 ) -> list[Interval | None]:
     """95 % percentile intervals of statistics of a table, resampling its units with replacement.
 
@@ -141,14 +141,25 @@ def bootstrap(
     ----------
     Efron and Tibshirani (1993), An Introduction to the Bootstrap, section 13.3.
     """
-    count = int(units.max()) + 1
-    shares = np.full(count, 1 / count)
-    draws = np.array([statistic(rng.multinomial(count, shares)[units].astype(float)) for _ in range(replicates)])
+    return percentiles(replicates(statistic, units, rng, number))
+
+
+def percentiles(draws: np.ndarray) -> list[Interval | None]:
+    """95 % of each statistic's replicates, shape (number, statistics); None where it has none."""
     out: list[Interval | None] = []
     for values in draws.T:
         known = values[np.isfinite(values)]
         out.append(tuple(float(v) for v in np.quantile(known, (0.025, 0.975))) if len(known) else None)
     return out
+
+
+def replicates(
+    statistic: Callable[[np.ndarray], tuple[float, ...]], units: np.ndarray, rng: np.random.Generator, number: int = 400
+) -> np.ndarray:
+    """The statistics of resampled tables, shape (number, statistics); the same generator draws the same tables. See `bootstrap`."""
+    count = int(units.max()) + 1
+    shares = np.full(count, 1 / count)
+    return np.array([statistic(rng.multinomial(count, shares)[units].astype(float)) for _ in range(number)])
 
 
 def needed_factor(settled: Callable[[float], bool], most: float = 10_000.0) -> float | None:

@@ -14,11 +14,14 @@ import pandas as pd
 from tabsynth.policy import Policy
 from tabsynth.schema import Schema
 from tabsynth.tradeoff import Tradeoff
+from tabsynth.validate import columns, relations, useful
 from tabsynth.validate.attacks import ATTACKS, PROFILED, SCALINGS, attribute, linkability, membership, replication, singling_out
 from tabsynth.validate.audit import measured
 from tabsynth.validate.features import unit_codes
 
 GUARANTEE, MEASUREMENT = "guarantee", "measurement"
+_NUMBERS = 20
+"""Numbers of a column that are looked at, about."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Setting:
     Parameters
     ----------
     schema : Schema
+        With the column to predict, if there is one, as its target.
     train, holdout : int
         Units the generator will be fitted on, and units it will never see.
     policy : Policy
@@ -51,16 +55,20 @@ class Outlook:
     by : {'guarantee', 'measurement'}, optional
         What will probably settle it; None where it will probably stay open.
     needed : int, optional
-        Units that the generator never saw with which a measurement would probably settle it, where there is such a number.
+        Units with which a measurement would probably settle it, where there is such a number.
+    what : {'holdout', 'training'}
+        Which units those are.
     """
 
     by: str | None
     needed: int | None = None
+    what: str = "holdout"
 
 
 def settles(setting: Setting) -> dict[str, Outlook]:
-    """The outlook of every claim of `CLAIMS`."""
-    return {claim: outlook(setting) for claim, outlook in CLAIMS.items()}
+    """The outlook of every claim of `CLAIMS` that will be made."""
+    found = {claim: outlook(setting) for claim, outlook in CLAIMS.items()}
+    return {claim: outlook for claim, outlook in found.items() if outlook is not None}
 
 
 def told(setting: Setting) -> str:
@@ -76,7 +84,9 @@ def told(setting: Setting) -> str:
 
 def _wanting(outlook: Outlook, what: str) -> str:
     return (
-        f", which needs about {outlook.needed:,} holdout {what}" if outlook.needed else ", which no larger holdout alone settles"
+        f", which needs about {outlook.needed:,} {outlook.what} {what}"
+        if outlook.needed
+        else ", which no larger holdout alone settles"
     )
 
 
@@ -120,11 +130,42 @@ def _linkage(setting: Setting) -> Outlook:
     return Outlook(*linkability.outlook(setting.train, setting.holdout, setting.policy["residual_risk"], setting.guarantee))
 
 
-CLAIMS: dict[str, Callable[[Setting], Outlook]] = {
+def _by_size(units: int, needed: int, what: str) -> Outlook:
+    return Outlook(MEASUREMENT if units >= needed else None, needed, what)
+
+
+def _columns(setting: Setting) -> Outlook:
+    """With as many synthetic rows as there are training units, and `_NUMBERS` numbers a column."""
+    return _by_size(
+        setting.train, columns.needed(_NUMBERS * len(setting.schema.modelled), setting.policy["column_shares"]), "training"
+    )
+
+
+def _relations(setting: Setting) -> Outlook | None:
+    """With as many synthetic rows as there are training units, and a holdout of the size there is."""
+    count = len(setting.schema.modelled)
+    return (
+        None
+        if count < 2
+        else _by_size(setting.train, relations.needed(count, setting.holdout / max(setting.train, 1)), "training")
+    )
+
+
+def _useful(setting: Setting) -> Outlook | None:
+    """For a target that is as easy to predict, and as rare, as many are."""
+    return (
+        None if setting.schema.target is None else _by_size(setting.holdout, useful.needed(setting.policy["useful"]), "holdout")
+    )
+
+
+CLAIMS: dict[str, Callable[[Setting], Outlook | None]] = {
     "copies": _copies,
     "membership": _membership,
     "attribute inference": _attribute,
     "singling out": _singling_out,
     "linkage": _linkage,
+    "columns": _columns,
+    "relations": _relations,
+    "use for the target": _useful,
 }
-"""The claims on attacks; one more is a line here."""
+"""The claims that a measurement or the guarantee settles; one more is a line here. Whether ranges were found, the card says."""

@@ -14,6 +14,9 @@ What is hidden:
 - Tails: the threshold and both shares of an end beyond which few units lie, or at and beyond which few lie. A threshold with
   enough people beyond it is told, as percentiles usually are, although on a fine scale it is one person's value.
 - Prediction: all of a score where few holdout units have one of the two classes; its curve would count them.
+- Columns: a number behind which few units lie (those with a value or those without it, those beyond a quantile, those at an end), with what
+  it could be computed from.
+- Relations: cells of a pair's table with few units, with complements in their row and column, and the shares of rows that break a link.
 - Fairness: a group's counts, shares and rates where few units are behind them, or behind one of its classes, with complements.
 - Worst cases: the sizes of a group, with complements among the groups of its column; its rates where they count few people; its
   name where that is a label as above.
@@ -53,9 +56,9 @@ from tabsynth.validate.attacks import attribute
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import axis_values, label_values, unit_codes
 from tabsynth.validate.groups import grouped
+from tabsynth.validate.hiding import NOT_SHOWN, REAL, hidden
+from tabsynth.validate.small_quality import columns_kept, relations_kept
 
-REAL = ("train", "holdout")
-NOT_SHOWN = "not shown"
 _DIGITS = 3
 _SIZES = ("n_members", "n_nonmembers")
 
@@ -76,32 +79,6 @@ def suppressed(findings: Sequence[Finding], evidence: Evidence, least: int) -> l
     """
     people = _People(evidence, least, {f.check: f for f in findings})
     return [people.without_small_cells(finding.plain()) for finding in findings]
-
-
-def hidden(people: Sequence[int], least: int) -> np.ndarray:
-    """Which cells of one whole to hide: the small ones, then the next larger ones until none of the small ones can be computed.
-
-    The sum of the hidden cells is known (the whole less the others), and that each is at least 1. So at least two are hidden,
-    and together they hold ``least - 1`` people more than there are cells: then each could hold 1 or `least`. Where even all
-    cells with people do not suffice, the empty ones are hidden too.
-
-    Parameters
-    ----------
-    people : sequence of int, shape (cells,)
-    least : int
-
-    Returns
-    -------
-    ndarray of bool, shape (cells,)
-    """
-    counts = np.asarray(people)
-    out = (counts > 0) & (counts < least)
-    more = [i for i in np.argsort(counts, kind="stable") if counts[i] >= least]
-    while out.any() and (out.sum() < 2 or counts[out].sum() - out.sum() < least - 1):
-        if not more:
-            return np.ones(len(counts), bool)
-        out[more.pop(0)] = True
-    return out
 
 
 @dataclass(frozen=True)
@@ -345,5 +322,7 @@ _RULES: dict[str, Callable[[_People, Finding], tuple[Finding, int]]] = {
     "fairness.": _fairness,
     "attacks.worst": _groups,
     "attacks.attribute.": _attribute,
+    "quality.columns": columns_kept,
+    "quality.relations": relations_kept,
 }
 """What to do with the findings whose name starts so, and how many numbers it hid; all others have no cells."""

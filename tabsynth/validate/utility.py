@@ -12,7 +12,7 @@ import pandas as pd
 from tabsynth.schema import Column
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import axis_values, label_values, unit_codes
-from tabsynth.validate.intervals import Interval, bootstrap
+from tabsynth.validate.intervals import Interval, percentiles, replicates
 
 ROWS = 50_000
 """At most this many rows, drawn at random, are trained on."""
@@ -72,7 +72,8 @@ def _judged(evidence: Evidence, task: Task, model: str) -> list[Finding]:
         scores[source] = scores_of(evidence, model, source)
         measure = measure_of(truth, scores[source])
         numbers[source] = measure(np.ones(len(truth)))
-        intervals[source] = bootstrap(measure, task.units, np.random.default_rng([evidence.seed, 21]))
+        draws = replicates(measure, task.units, np.random.default_rng([evidence.seed, 21]))
+        intervals[source], evidence.memo["replicates", model, source] = percentiles(draws), draws[:, 0]
     single = task.answers["synthetic"].min() == task.answers["synthetic"].max()
     out = []
     for i, (metric, words) in enumerate(_METRICS.items()):

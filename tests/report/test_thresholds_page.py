@@ -19,7 +19,9 @@ from .test_map import own
 
 def test_thresholds_of_a_shipped_policy_are_told_as_they_are():
     rows = thresholds(Policy.load("default").to_dict())
-    assert [row["value"] for row in rows] == ["10", "0.5", "1.0\u00a0%", "5.0\u00a0%", "9.0\u00a0%", "11"]
+    assert [row["value"] for row in rows] == [
+        "10", "0.5", "1.0\u00a0%", "5.0\u00a0%", "9.0\u00a0%", "0.2", "5.0\u00a0%", "50.0\u00a0%", "3.0\u00a0%", "50.0\u00a0%", "11"
+    ]  # fmt: skip
     assert not any(row["changed"] or row["looser"] for row in rows)
     assert len({row["meaning"] for row in rows}) == len(rows) == len(Policy.load("default").thresholds)
     assert thresholds(None) == thresholds({}) == []
@@ -29,7 +31,7 @@ def test_thresholds_of_a_shipped_policy_are_told_as_they_are():
     ("name", "looser", "stricter"),
     [
         ("epsilon", 20, 5), ("membership_mu", 1.0, 0.2), ("copies", 0.02, 0.005), ("attribute", 0.1, 0.01), ("residual_risk", 0.2, 0.05),
-        ("small_cell", 5, 20),
+        ("small_cell", 5, 20), ("column_values", 0.3, 0.1), ("column_shares", 0.1, 0.01), ("relations", 0.7, 0.3), ("broken_links", 0.05, 0.01), ("useful", 0.3, 0.8),
     ],
 )  # fmt: skip
 def test_looser_is_what_lets_more_pass(name, looser, stricter):
@@ -61,7 +63,7 @@ def test_the_box_counts_looser_thresholds_only():
     policy = own(epsilon=20, copies=0.2, attribute=0.01)
     page = words(report(sample.report() | {"policy": policy}))
     assert "2 of them are looser than in the policy default, on which it is based." in decision(page)
-    assert "3 of 6 thresholds were changed." in page
+    assert "3 of 11 thresholds were changed." in page
     assert "looser than" not in decision(words(report(sample.report() | {"policy": own(attribute=0.01)})))
 
 

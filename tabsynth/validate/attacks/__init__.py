@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from tabsynth.access import Progress
 from tabsynth.schema import Schema
 from tabsynth.validate.attacks import (
     attribute,
@@ -101,14 +102,20 @@ def attack_table(evidence: Evidence, only: Sequence[str], *, brief: bool = False
         For a further table: copies are only counted.
     """
     chosen = {name: attack for name, attack in ATTACKS.items() if name in only}
+
+    def tell(what: str, done: float) -> None:
+        evidence.progress(f"{what}, further table" if brief else what, 0.8 + 0.2 * done if brief else 0.8 * done)
+
+    tell("comparing rows", 0.0)
     challenge = design(evidence)
     encoded = _encoded(evidence.schema, [challenge.rows, challenge.synthetic, challenge.reference])
     found, placebo, to_reference = [], {}, None
-    for scaling, (view, fake) in zip(SCALINGS, views(*encoded), strict=True):
+    for place, (scaling, (view, fake)) in enumerate(zip(SCALINGS, views(*encoded), strict=True)):
         if scaling == "standardised":
             to_reference = view.to_reference.distances[:, 0]
         for name, attack in chosen.items():
             if scaling in attack.scalings:
+                tell(attack.words, 0.1 + 0.1 * place)
                 found += _levels(challenge, name, scaling, attack.score(view))
                 placebo[f"{attack.words}, {scaling}"] = statistics.pooled(attack.score(fake), challenge.units)
     if profiles.grouped(evidence):
@@ -117,9 +124,10 @@ def attack_table(evidence: Evidence, only: Sequence[str], *, brief: bool = False
     if "focal" in only and focal.possible(challenge):
         scores["focal"] = focal.scores(evidence.schema, challenge, evidence.measured)
         placebo["tables that were measured"] = focal.scores(evidence.schema, _fake(challenge), evidence.measured)
+    tell("all attacks together", 0.4)
     overall = _overall(evidence, challenge, encoded, scores)
     findings = [
-        *_unscored(evidence, challenge, only, brief),
+        *_unscored(evidence, challenge, only, brief, tell),
         *([focal.finding(scores.get("focal"), evidence.schema, challenge, evidence.measured)] if "focal" in only else []),
         *(each.finding(challenge) for each in found),
         *overall,
@@ -151,17 +159,21 @@ def _fake(challenge: Challenge) -> Challenge:
     return replace(challenge, synthetic=challenge.reference[:half], reference=challenge.reference[half:])
 
 
-def _unscored(evidence: Evidence, challenge: Challenge, only: Sequence[str], brief: bool) -> list[Finding]:
+def _unscored(evidence: Evidence, challenge: Challenge, only: Sequence[str], brief: bool, tell: Progress) -> list[Finding]:
     """The attacks of `OTHERS` that give units no score."""
     findings = []
     if "replication" in only:
+        tell("copies", 0.5)
         findings.append(replication.check(evidence, brief=brief))
-    for name, check in (("attribute", attribute.check), ("singling_out", singling_out.check)):
+    for place, (name, check) in enumerate((("attribute", attribute.check), ("singling_out", singling_out.check))):
         if name in only:
+            tell(f"{'attribute inference' if name == 'attribute' else 'singling out'}", 0.55 + 0.25 * place)
             findings += check(evidence, challenge)
     if "linkability" in only:
+        tell("linkage", 0.9)
         findings += linkability.check(evidence)
     if "reconstruction" in only:
+        tell("reconstruction", 0.95)
         findings += [f(evidence.schema, challenge, seed=evidence.seed) for f in (reconstruction.linear, reconstruction.tree)]
     return findings
 
