@@ -83,6 +83,15 @@ class Field:
         near = (self.degree, self._neighbour, self._pointer, self._blocks)
         _gibbs(codes, self.sizes, self.single, self.starts, *near, seeds, reversible)
 
+    def energy(self, codes: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+        """What the potentials of some columns, and of the pairs that hold one of them, add up to in each row."""
+        inside = np.zeros(len(self.sizes), dtype=np.bool_)
+        inside[list(columns)] = True
+        out = np.zeros(len(codes))
+        near = (self.degree, self._neighbour, self._pointer, self._blocks)
+        _energy(codes, inside, self.sizes, self.single, self.starts, *near, out)
+        return out
+
 
 class Tables:
     """Contingency tables of up to three columns each, counted together as one flat array.
@@ -164,6 +173,19 @@ def _gibbs(codes, sizes, single, starts, degree, neighbour, pointer, blocks, see
                     a += 1
                     left -= weight[a]
                 codes[r, i] = a
+
+
+@numba.njit(cache=True, nogil=True)
+def _energy(codes, inside, sizes, single, starts, degree, neighbour, pointer, blocks, out):
+    for r in range(len(codes)):
+        for i in range(len(sizes)):
+            if inside[i]:
+                a = codes[r, i]
+                out[r] += single[starts[i] + a]
+                for e in range(degree[i]):
+                    j = neighbour[i, e]
+                    if j > i or not inside[j]:
+                        out[r] += blocks[pointer[i, e] + codes[r, j] * sizes[i] + a]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
