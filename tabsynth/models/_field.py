@@ -86,6 +86,15 @@ class Field:
         walk = _gibbs_alone if threads_lost("numba") else _gibbs
         walk(codes, self.sizes, self.single, self.starts, *near, seeds, reversible)
 
+    def energy(self, codes: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+        """What the potentials of some columns, and of the pairs that hold one of them, add up to in each row."""
+        inside = np.zeros(len(self.sizes), dtype=np.bool_)
+        inside[list(columns)] = True
+        out = np.zeros(len(codes))
+        near = (self.degree, self._neighbour, self._pointer, self._blocks)
+        _energy(codes, inside, self.sizes, self.single, self.starts, *near, out)
+        return out
+
 
 class Tables:
     """Contingency tables of up to three columns each, counted together as one flat array.
@@ -179,6 +188,19 @@ def _gibbs(codes, sizes, single, starts, degree, neighbour, pointer, blocks, see
 def _gibbs_alone(codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible):
     for c in range(len(seeds)):
         _gibbs_chunk(c, codes, sizes, single, starts, degree, neighbour, pointer, blocks, seeds, reversible)
+
+
+@numba.njit(cache=True, nogil=True)
+def _energy(codes, inside, sizes, single, starts, degree, neighbour, pointer, blocks, out):
+    for r in range(len(codes)):
+        for i in range(len(sizes)):
+            if inside[i]:
+                a = codes[r, i]
+                out[r] += single[starts[i] + a]
+                for e in range(degree[i]):
+                    j = neighbour[i, e]
+                    if j > i or not inside[j]:
+                        out[r] += blocks[pointer[i, e] + codes[r, j] * sizes[i] + a]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -16,6 +16,7 @@ import numpy as np
 from tabsynth.access import Marginal
 from tabsynth.models import _tables
 from tabsynth.models._field import Field, Tables
+from tabsynth.models._links import Link, links
 
 Cells = tuple[int, ...]
 """The columns of a table, by number, in increasing order."""
@@ -24,6 +25,16 @@ Score = Callable[[np.ndarray], np.ndarray]
 """Rows of codes -> a number for each."""
 
 AVERAGED = 4
+EMPTY = 30.0
+"""What the log-potential of a cell loses that is held to be empty."""
+
+THIN = 0.15
+"""A cell with less than that share of what was expected is no way through for rows."""
+
+CLEARLY, AT_MOST, SURELY = 5.0, 2.0, 3.0
+"""A cell or a stretch of a line is held to be empty if at least `CLEARLY` standard deviations of rows were expected there and at most `AT_MOST` of
+noise were counted; a cell that counts `SURELY` of noise is no part of a stretch."""
+
 BALANCE_MEAN, BALANCE_OFFERS = 8, 6
 BALANCE_TABLES, BALANCE_CELLS = 1_000, 4_000_000
 FLOOR = 1e-7
@@ -44,6 +55,8 @@ class Evidence:
         Of noise and chance together.
     spread : ndarray, shape (cells of groups,)
         Prior variance of the correction to a cell's log-potential.
+    empty : ndarray of bool, shape (cells of groups,)
+        Cells that are held to be empty.
     """
 
     attrs: Cells
@@ -52,6 +65,7 @@ class Evidence:
     expected: np.ndarray
     variance: np.ndarray
     spread: np.ndarray
+    empty: np.ndarray
 
 
 class Walk:
@@ -82,6 +96,9 @@ class Walk:
         self.doubt: Score | None = None
         self._evidence: list[Evidence] = []
         self._moved: list[np.ndarray] = []
+        self._fitted = 0
+        self._shares = [np.maximum(p, FLOOR) for p in shares]
+        self._links: list[Link] = []
 
     def expect(self, attrs: Sequence[Cells]) -> list[np.ndarray]:
         """The field's counts of these tables, averaged over a few steps, for `total` rows."""
@@ -125,8 +142,10 @@ class Walk:
         if spread is None:
             spread = _spreads(noisy.counts - expected, expected, variance, by)
         width = np.broadcast_to(spread, expected.shape)
-        self._evidence.append(Evidence(attrs, owner, *(x.ravel() for x in (noisy.counts, expected, variance, width))))
-        self._moved.append(np.zeros(expected.size))
+        empty = _empty(noisy.counts, expected, noisy.sigma)
+        parts = (np.where(empty, 0, noisy.counts), expected, variance, width, empty)
+        self._evidence.append(Evidence(attrs, owner, *(x.ravel() for x in parts)))
+        self._moved.append(_start(noisy, expected, empty))
 
     def run(self, steps: int, first: float, last: float) -> None:
         """Fit the potentials by persistent contrastive divergence; the rate falls geometrically from `first` to `last`.
@@ -137,6 +156,10 @@ class Walk:
         """
         unrelated = {e.attrs: np.zeros(e.owner.shape, np.float32) for e in self._evidence if len(e.attrs) == 2}
         self.field = Field(self.sizes, self.field.single, unrelated | self.field.pairs)
+        for e, moved in zip(self._evidence[self._fitted :], self._moved[self._fitted :], strict=True):
+            self.field.add(e.attrs, np.where(e.empty, -EMPTY, moved).astype(np.float32)[e.owner])
+        if self._fitted < len(self._evidence):
+            self._fitted, self._links = len(self._evidence), links(self._allowed(), self._shares)
         scale = len(self.codes) / self.total
         tables = Tables(self.sizes, [e.attrs for e in self._evidence])
         starts = np.cumsum([0, *(e.counts.size for e in self._evidence)])
@@ -145,7 +168,7 @@ class Walk:
             np.concatenate([getattr(e, name) for e in self._evidence]) * scale**power
             for name, power in (("counts", 1), ("expected", 1), ("variance", 2), ("spread", 0))
         )
-        moved = np.concatenate(self._moved)
+        moved, fixed = np.concatenate(self._moved), np.concatenate([e.empty for e in self._evidence])
         recent = expected.copy()
         ends = np.cumsum([e.owner.size for e in self._evidence])[:-1]
         for rate in np.geomspace(first, last, steps):
@@ -155,10 +178,20 @@ class Walk:
             held = np.maximum(recent, expected)
             prior = variance / (held * spread)
             change = rate * (noisy - counts - prior * moved) / (held + prior + 3)
+            change[fixed] = 0
             moved += change
             for e, part in zip(self._evidence, np.split(change[owner], ends), strict=True):
                 self.field.add(e.attrs, part.reshape(e.owner.shape))
         self._moved = np.split(moved, starts[1:-1])
+
+    def _allowed(self) -> dict[tuple[int, int], np.ndarray]:
+        """For each measured pair with empty cells, where rows can be."""
+        out: dict[tuple[int, int], np.ndarray] = {}
+        for e in self._evidence:
+            if len(e.attrs) == 2 and e.empty.any():
+                open_ = (~e.empty & (e.counts > THIN * e.expected))[e.owner]
+                out[e.attrs] = out[e.attrs] & open_ if e.attrs in out else open_
+        return out
 
     def balanced(self) -> np.ndarray:
         """As many rows as walk, whose low-order tables are those of the walk's distribution almost without sampling noise.
@@ -182,6 +215,22 @@ class Walk:
 
     def _step(self, codes: np.ndarray) -> None:
         step(self.field, self.doubt, codes, self.rng)
+        for link in self._links:
+            self._jump(link, codes)
+
+    def _jump(self, link: Link, codes: np.ndarray) -> None:
+        """Offer each row another part of a link, by the rule of Metropolis and Hastings."""
+        own, offered = codes[:, link.columns], link.offer(len(codes), self.rng)
+        part = link.part(own)
+        rows = np.flatnonzero((part >= 0) & (part != link.part(offered)))
+        old, new = codes[rows], codes[rows]
+        new[:, link.columns] = offered[rows]
+        gain = self.field.energy(new, link.columns) - self.field.energy(old, link.columns)
+        gain += link.log_share(own[rows]) - link.log_share(offered[rows])
+        if self.doubt is not None:
+            gain += self.doubt(new) - self.doubt(old)
+        taken = self.rng.random(len(rows)) < np.exp(np.minimum(gain, 0))
+        codes[rows[taken]] = new[taken]
 
 
 def step(field: Field, doubt: Score | None, codes: np.ndarray, rng: np.random.Generator) -> None:
@@ -213,6 +262,33 @@ def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -
         weight = expected**2 / (variance + expected**2 * spread) ** 2
         spread = max(1e-4, float((weight * (deviation**2 - variance)).sum() / (weight * expected**2).sum()))
     return spread
+
+
+def _empty(counts: np.ndarray, expected: np.ndarray, sigma: float) -> np.ndarray:
+    """Cells of a noisy table that are held to be empty, alone or with others of their line along an axis.
+
+    What is expected there has to be far beyond chance and noise, and what was counted no more than noise. A stretch is all cells of a line that are not
+    surely full, so that hardly any cell is left out for what its own noise was.
+    """
+    clear = CLEARLY * np.sqrt(sigma**2 + expected) < expected
+    empty = clear & (counts < AT_MOST * sigma)
+    for axis in range(counts.ndim if counts.ndim > 1 else 0):
+        open_ = counts < SURELY * sigma
+        cells, rows, seen = (
+            np.where(open_, x, 0).sum(axis=axis, keepdims=True) for x in (np.ones_like(expected), expected, counts)
+        )
+        noise = sigma * np.sqrt(cells)
+        empty |= open_ & (CLEARLY * np.sqrt(noise**2 + rows) < rows) & (seen < AT_MOST * noise)
+    return empty
+
+
+def _start(noisy: Marginal, expected: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """Log-potentials to start from, shape (cells,): zero, but beside empty cells those that give each cell that is surely full its count at once.
+
+    Else the rows of a link, of whom hardly any were expected where all of them are, would be lost first.
+    """
+    full = (noisy.counts > SURELY * noisy.sigma) & empty.any()
+    return np.where(full, np.log(np.maximum(noisy.counts, 1) / expected), 0.0).ravel()
 
 
 def _balanced_tables(sizes: np.ndarray, measured: Sequence[Cells]) -> list[Cells]:

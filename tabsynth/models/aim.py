@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,10 @@ class AIM:
         Share of the budget for the scores of all pairs in one round.
     pairs : float
         Most pairs measured in a round, for each column.
+    noise : float
+        A pair is measured if its distance is at least that many times the noise it would be measured with.
+    linked : float
+        A table of two columns of which one tells the other is measured as well as a table of ``linked**1.5`` cells, however small it is.
     cells : int
         Pairs with more cells than that are never looked at: hardly one of them would stand out.
     clear : float
@@ -68,7 +72,9 @@ class AIM:
     told: float = 1.0
     rounds: int = 3
     scores: float = 0.007
-    pairs: float = 0.8
+    pairs: float = 2.0
+    noise: float = 0.5
+    linked: float = 25.0
     cells: int = 250_000
     clear: float = 2.0
     fewest: int = 8_192
@@ -143,27 +149,48 @@ class AIM:
         return tables + data.measure(pairs, costs=costs, groups=groups), groups
 
     def _round(self, data: Counts, walk: Walk, cost: float, rounds_left: int, kept: float) -> None:
-        """Score all pairs, measure the clearest with this round's part of all but `kept` of the budget, and take them in."""
+        """Score all pairs, measure those worth it with this round's part of all but `kept` of the budget, and take them in."""
         names = list(data.domain)
         every = itertools.combinations(range(len(names)), 2)
         pairs: list[Cells] = [p for p in every if math.prod(walk.sizes[list(p)]) <= self.cells]
-        chosen: list[int] = []
+        expected, gain, chosen = walk.expect(pairs), np.zeros(0), list[int]()
+        later = kept + (rounds_left - 1) * cost
         if pairs:
-            expected = walk.expect(pairs)
-            noise = data.sigma(cost / len(pairs))
             noisy = data.score(_tables.candidates([tuple(names[i] for i in p) for p in pairs], expected), cost=cost)
             gain = noisy - [_tables.chance_distance(e) for e in expected]
-            order = np.argsort(-gain)[: math.ceil(self.pairs * len(names))]
-            chosen = [q for q in order if gain[q] > self.clear * noise]
+            spend = (data.left() - later) / rounds_left
+            least = self.clear * data.sigma(cost / len(pairs))
+            chosen = self._worth(gain, [e.size for e in expected], least, data.sigma(spend))[: math.ceil(self.pairs * len(names))]
         if not chosen and rounds_left > 1:
             return
         attrs = [pairs[q] for q in chosen] or [(i,) for i in range(len(names))]
         beliefs = [expected[q] for q in chosen] or walk.expect(attrs)
-        spend = (data.left() - kept - (rounds_left - 1) * cost) / rounds_left
-        costs = _tables.split(spend, [e.size for e in beliefs])
-        noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs)
+        link = [self.linked * _told(gain[q], expected[q]) ** 2 for q in chosen] or [0.0] * len(names)
+        prices = np.maximum([e.size ** (2 / 3) for e in beliefs], link)
+        costs = (data.left() - later) / rounds_left * prices / prices.sum()
+        noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs.tolist())
         for a, m, e in zip(attrs, noisy, beliefs, strict=True):
             walk.learn(m, a, e)
+
+    def _worth(self, gain: np.ndarray, sizes: Sequence[int], least: float, sigma: float) -> list[int]:
+        """Tables whose gain, in rows, exceeds `least` and `noise` times that of measuring them together; the dearest last.
+
+        `sigma` is the noise of one cell if all is spent on it. As `_tables.split` shares a budget, a table's noise in L1 norm is in proportion to
+        its price, size**(2/3), and to the square root of the sum of all prices.
+        """
+        price = np.array(sizes) ** (2 / 3)
+        order = np.argsort(-gain / price, kind="stable")
+        noise = self.noise * math.sqrt(2 / math.pi) * sigma * np.sqrt(np.cumsum(price[order]))
+        return [int(q) for q, n in zip(order, noise, strict=True) if gain[q] > max(least, n * price[q])]
+
+
+def _told(gain: float, expected: np.ndarray) -> float:
+    """How nearly one of two columns tells the other, from 0 to 1: their distance to what is expected, over the largest there can be.
+
+    Where b = f(a), the L1 distance of the pair's table to independence is 2 n (1 - sum of b's squared shares).
+    """
+    shares = [expected.sum(axis=axis) / max(expected.sum(), 1.0) for axis in range(2)]
+    return float(np.clip(gain / (2 * expected.sum() * min(1 - (p**2).sum() for p in shares) + 1), 0, 1))
 
 
 @dataclass(frozen=True)
