@@ -184,7 +184,7 @@ def test_a_category_of_one_person_is_not_released():
     frame = pd.DataFrame({"drug": ["aspirin"] * 3000 + ["secret"]})
     for _ in range(20):
         with PrivateTable(frame, schema, Ledger(Budget(1, 1e-6, 0.1))) as private:
-            assert private.labels("drug", cost=0.005, failure=1e-7) == ["aspirin"]
+            assert [*private.labels("drug", cost=0.005, failure=1e-7)] == ["aspirin"]
 
 
 def test_heavy_user_cannot_buy_a_category_of_his_own(visits_schema):
