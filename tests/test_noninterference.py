@@ -39,7 +39,14 @@ from tabsynth.release import Release
 
 door = importlib.import_module("tabsynth.fit")
 """`tabsynth.fit` is the function."""
-EXACT = [(Source, "cells"), (Source, "labels"), (Source, "counts"), (Source, "gram"), (GradientStream, "_summed")]
+EXACT = [
+    (Source, "cells"),
+    (Source, "labels"),
+    (Source, "listed"),
+    (Source, "counts"),
+    (Source, "gram"),
+    (GradientStream, "_summed"),
+]
 """Where exact numbers leave the rows for `PrivateTable` and its gradients to add noise to. One that is missing here is told apart."""
 FEW = {"fewest": 512, "steps": 6}
 QUICK = {
@@ -200,6 +207,12 @@ def test_nothing_but_the_answers_shows_of_a_file(other, schema, tmp_path):
 
 def test_nothing_but_the_answers_shows_of_an_empty_table(schema, tmp_path):
     assert differing("independent", schema, tmp_path, other_table=lambda: second(0)) == []
+
+
+def test_nothing_but_the_answers_shows_of_a_long_list(toy_schema, tmp_path):
+    data = toy_schema.to_dict()
+    data["columns"]["ward"]["labels"] += [f"ward {i}" for i in range(200)]
+    assert differing("independent", Schema.from_dict(data), tmp_path) == []
 
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=list(MALFORMED))
