@@ -93,7 +93,7 @@ def wrapped(owner: object, name: str, around: Callable) -> Patch:
 
 def labels_from_the_rows(self, column, *, cost, failure):
     self._charge(1, cost, f"categories of {column}", failure=failure)
-    return sorted(self._source.labels(column))
+    return dict(sorted(self._source.labels(column).items()))
 
 
 def range_from_the_rows(patch):

@@ -43,6 +43,7 @@ EXACT = [
     (Source, "cells"),
     (Source, "grids"),
     (Source, "labels"),
+    (Source, "listed"),
     (Source, "counts"),
     (Source, "gram"),
     (GradientStream, "_summed"),
@@ -207,6 +208,12 @@ def test_nothing_but_the_answers_shows_of_a_file(other, schema, tmp_path):
 
 def test_nothing_but_the_answers_shows_of_an_empty_table(schema, tmp_path):
     assert differing("independent", schema, tmp_path, other_table=lambda: second(0)) == []
+
+
+def test_nothing_but_the_answers_shows_of_a_long_list(toy_schema, tmp_path):
+    data = toy_schema.to_dict()
+    data["columns"]["ward"]["labels"] += [f"ward {i}" for i in range(200)]
+    assert differing("independent", Schema.from_dict(data), tmp_path) == []
 
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=list(MALFORMED))

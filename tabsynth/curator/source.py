@@ -102,6 +102,18 @@ class Source:
             )
             return {row["value"]: row["n"] for row in grouped.to_pyarrow().to_pylist()}
 
+    def listed(self, lists: Mapping[str, Sequence[str | int]]) -> dict[str, np.ndarray]:
+        """How often each value of a list occurs in its column (int64, shape (values,)), for all lists in one pass."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        tables = {name: np.zeros(len(values) + 1, dtype=np.int64) for name, values in lists.items()}
+        for batch in self._batches(list(lists)):
+            for held, (name, table) in zip(batch, tables.items(), strict=True):
+                place = pc.index_in(held, value_set=pa.array(lists[name], type=held.type)).fill_null(len(table) - 1)
+                table += np.bincount(place.to_numpy(zero_copy_only=False), minlength=len(table))
+        return {name: table[:-1] for name, table in tables.items()}
+
     def encode(self, codec: Codec) -> None:
         """Encode all rows once; `counts` and `gram` answer from the codes."""
         self._domain = codec.domain

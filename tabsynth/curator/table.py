@@ -160,13 +160,7 @@ class PrivateTable:
         """
         sigmas = [self._charge(1, cost, f"labels of {name}") for name in lists]
 
-        def counts(source: Source) -> list[np.ndarray]:
-            held = [source.labels(name) for name in lists]
-            return [
-                np.array([h.get(v, 0) for v in values], dtype=np.int64) for h, values in zip(held, lists.values(), strict=True)
-            ]
-
-        noisy = self._answers("listed", counts, sigmas)
+        noisy = self._answers("listed", lambda source: list(source.listed(lists).values()), sigmas)
         return {name: Marginal((name,), *each) for name, *each in zip(lists, noisy, sigmas, strict=True)}
 
     @_one_at_a_time

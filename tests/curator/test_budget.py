@@ -57,11 +57,12 @@ CALLS = {
     "gram": lambda t, rho: t.gram(SCORES, limit=100, cost=rho),
     "cells": lambda t, rho: t.cells({"days": np.array([2.0, 5.0])}, cost={"days": rho}, note="cells"),
     "labels": lambda t, rho: t.labels("ward", cost=rho, failure=0.6 * t.ledger.budget.failure),
+    "listed": lambda t, rho: t.listed({"ward": ["w0", "w1", "none"]}, cost=rho),
     "refused groups": lambda t, rho: t.measure([("ward",)], costs=[rho], groups={"ward": np.array([0.5] * 4)}),
     "too few costs": lambda t, rho: t.measure([("ward",), ("days",)], costs=[rho]),
     "gradients": lambda t, rho: t.gradients(network(), steps=2, rate=1, clip=1.0, share=rho / t.budget),
 }
-MOVES = {"measure": [3, 3], "score": [3 * math.sqrt(2)], "gram": [3 * 100 / 2], "cells": [3], "labels": [3]}
+MOVES = {"measure": [3, 3], "score": [3 * math.sqrt(2)], "gram": [3 * 100 / 2], "cells": [3], "labels": [3], "listed": [3]}
 """How far one unit (of 3 rows) may move each array of an answer."""
 
 

@@ -189,6 +189,7 @@ CUBE = ("a", "b", "c")
 QUESTIONS = {
     "cells": lambda t: t.cells({"d": np.arange(1.0, 150_001)}, cost={"d": 1e-4}, note="cells")["d"].counts,
     "labels": lambda t: t.labels("e", cost=1e-4, failure=1e-8),
+    "listed": lambda t: t.listed({"e": [f"label {i}" for i in range(20_000)]}, cost=1e-4)["e"].counts,
     "measure": lambda t: [m.counts for m in t.measure([CUBE] * 5, costs=[1e-4] * 5)],
     "score": lambda t: t.score([Candidate(("a",), np.zeros(33, dtype=np.int64))] * 20_000, cost=1.0),
     "gram": lambda t: t.gram(dict.fromkeys("ab", np.tile(np.arange(400) % 7, (33, 1))), limit=10, cost=1e-3)[0],
@@ -265,6 +266,7 @@ def test_all_that_comes_out_is_whole_numbers_drawn_alike_for_neighbouring_tables
             table.encode(codec_of(schema))
             answers = [
                 table.cells({"a": np.array([1.0, 2.5])}, cost={"a": 0.01}, note="cells")["a"].counts,
+                table.listed({"e": ("x", "none")}, cost=0.01)["e"].counts,
                 *(m.counts for m in table.measure([("a", "b"), ("e",)], costs=[0.01, 0.02])),
                 table.measure([("a", "e")], costs=[0.01], groups={"a": np.array([0, 1, 1, 0, 1], dtype=np.uint8)})[0].counts,
                 table.score([Candidate(("b",), np.array([1, 2, 3], dtype=np.int8))], cost=0.01),

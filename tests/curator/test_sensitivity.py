@@ -122,6 +122,9 @@ def questions(schema: Schema, domain, seed: int):
             yield "grids", lambda t: [m.counts for m in t.grids(steps, cost=dict.fromkeys(steps, 0.01)).values()]
     if len(names) > 1:
         yield "gram", lambda t: [np.triu(t.gram(scores, limit=limit, cost=0.01)[0])]
+    lists = {c.name: c.labels or ("A", "x", OTHER) for c in schema.modelled if c.kind == "categorical"}
+    if lists:
+        yield "listed", lambda t: [m.counts for m in t.listed(lists, cost=0.01).values()]
     for name in listed:
         yield "labels", lambda t, name=name: (t.labels(name, cost=0.01, failure=1e-9), t._source.labels(name))
 
