@@ -25,10 +25,12 @@ NOTE = """\
 # Drafted from the column names and storage types of {name}{more}.{read} A range or a list of values read off
 # the data would be released without being paid for. What is public (from a codebook, a form, a law) belongs here; write it in:
 #   minimum and maximum   public range of a number or date        labels   public list of values
+#   format   how dates are written, such as '%d/%m/%Y'            trim, ignore_case: true   blanks around labels, their case do not matter
 # What stays `discover: true` is bought with privacy budget, about 3 % of it a column.
 # `kind` is one of integer, float, categorical, boolean, date, datetime, identifier (never modelled, newly minted).{text}
 # If one person can have several rows, set unit.key to the column that names the person (kind: identifier) and unit.max_rows to
 # how many rows of each person may be used. Otherwise each row is protected by itself.
+# Then see what of the data does not fit:   tabsynth schema check THIS_FILE {name}
 """
 TEXT = """
 # A CSV file stores text only, so every column is drafted as categorical: change the kind of numbers and dates (or draft with --propose)."""
@@ -145,13 +147,16 @@ def _by_type(name: str, stored: dtypes.DataType) -> _Drafted:
                 ("by its name a row number that some program wrote: leave it out of the data",),
             )
         if names_somebody(name):
-            return _Drafted(
-                Column(name, "identifier", format=whole), ("by its name an identifier; change the kind if it is none",)
-            )
+            return _Drafted(Column(name, "identifier", format=whole), (_somebody(name),))
     if (hint := suggested(name)) and column.kind in ("integer", "float", "categorical"):
         what, entry = hint
         return _Drafted(column, (f"if these are {what}, this is public everywhere:", *_entry(name, entry)))
     return _Drafted(column)
+
+
+def _somebody(name: str) -> str:
+    key = write_yaml({"unit": {"key": name, "max_rows": 5}}, default_flow_style=True).strip()[1:-1]
+    return f"by its name an identifier (else change the kind). If it names a person who can have several rows: {key}"
 
 
 def _column(name: str, stored: dtypes.DataType) -> Column:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.conform import MISSING, opened
+from tabsynth.delimited import Csv
 from tabsynth.guess import tallies
 from tabsynth.looks import WRITINGS, formats, in_words, writings
 from tabsynth.reading import Reading
@@ -35,7 +36,7 @@ class Proposal:
 
 
 def propose(data: Any) -> tuple[dict[str, Proposal], Reading]:
-    """For each column what its values look like, and how numbers are written in the file where that is not plain.
+    """For each column what its values look like, and how numbers are written in a CSV or TSV file where that is not plain.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def propose(data: Any) -> tuple[dict[str, Proposal], Reading]:
         with redacted(UNREADABLE):
             texts = {name: _texts(table, name) for name in table.columns if table[name].type().is_string()}
             counted, written = tallies(table, how), Reading()
-            ways = _ways(texts, counted)
+            ways = _ways(texts, counted) if isinstance(how, Csv) else []
             if len(ways) == 1 and how.decimal is None and how.thousands is None:
                 written = ways[0]
                 counted = tallies(table, replace(how, **written.said))

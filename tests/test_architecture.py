@@ -62,7 +62,7 @@ ALLOWED = {
     "interop": {"date_format", "documents", "errors", "schema"},
     "public_facts": set(),
     "codebook": {"column", "conform", "errors", "public_facts", "tables"},
-    "propose": {"conform", "guess", "looks", "reading", "schema", "tables", "texts"},
+    "propose": {"conform", "delimited", "guess", "looks", "reading", "schema", "tables", "texts"},
     "draft": {"codebook", "delimited", "escapes", "propose", "public_facts", "reading", "schema", "tables", "yaml_file"},
     "verify": {
         "card",

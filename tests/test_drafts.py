@@ -103,8 +103,13 @@ def shop(tmp_path_factory):
     return path
 
 
-def test_types_and_formats_are_proposed_and_marked(shop):
-    text = draft(shop, propose=True)
+@pytest.fixture(scope="module")
+def proposed(shop) -> str:
+    return draft(shop, propose=True)
+
+
+def test_types_and_formats_are_proposed_and_marked(proposed):
+    text = proposed
     assert yaml.safe_load(text)["reading"] == {"delimiter": ";", "decimal": ","}
     discover = {"discover": True}
     assert columns(text) == {
@@ -129,28 +134,28 @@ def test_types_and_formats_are_proposed_and_marked(shop):
     assert f"# {CONFIRM}: decimal" in text
 
 
-def test_no_range_list_or_share_is_proposed(shop):
-    text = draft(shop, propose=True)
+def test_no_range_list_or_share_is_proposed(proposed):
+    text = proposed
     drafted = columns(text)
     assert not any({"minimum", "maximum", "labels"} & column.keys() for column in drafted.values())
     assert not any(value in text for value in ("Never", "Daily", "01234", "text 1", "1000"))
 
 
-def test_what_is_proposed_reads_the_file(shop):
-    schema = Schema.from_dict(yaml.safe_load(draft(shop, propose=True)))
+def test_what_is_proposed_reads_the_file(shop, proposed):
+    schema = Schema.from_dict(yaml.safe_load(proposed))
     off = {name: found for name, found in misfits(shop, schema).items() if found.total}
     assert list(off) == ["twice"], "which is ambiguous, and not read before somebody says how"
     assert off["twice"].unreadable == 60
 
 
-def test_a_draft_of_a_file_says_how_the_file_is_written(shop):
+def test_a_draft_of_a_file_says_how_the_file_is_written(shop, proposed):
     assert yaml.safe_load(draft(shop))["reading"] == {"delimiter": ";"}
     assert yaml.safe_load(draft(Csv(shop, encoding="cp1252", decimal=",")))["reading"] == {
         "encoding": "cp1252",
         "delimiter": ";",
         "decimal": ",",
     }
-    assert set(columns(draft(shop))) == set(columns(draft(shop, propose=True)))
+    assert set(columns(draft(shop))) == set(columns(proposed))
 
 
 def test_typed_tables_are_proposed_what_their_values_show(tmp_path):
@@ -177,9 +182,10 @@ gone;int;1-2;;;;
 """
 
 
-def test_a_codebook_states_what_is_public(shop, tmp_path):
+def test_a_codebook_states_what_is_public_also_on_the_command_line(shop, tmp_path, run):
     (tmp_path / "book.csv").write_text(CODEBOOK)
-    text = draft(shop, propose=True, codebook=tmp_path / "book.csv")
+    code, text, err = run("schema", "draft", shop, "--propose", "--from", tmp_path / "book.csv")
+    assert (code, err) == (0, "")
     drafted = columns(text)
     assert drafted["CustomerID"] == {"kind": "identifier", "format": "%d"}
     assert drafted["bought"] == {
@@ -268,13 +274,6 @@ def test_every_suggestion_is_a_schema():
         what, entry = suggested(name)
         assert what
         Schema.from_dict({"name": "t", "columns": {name: dict(entry)}})
-
-
-def test_the_command_line_drafts_with_all_of_it(shop, tmp_path, run):
-    (tmp_path / "book.csv").write_text(CODEBOOK)
-    code, out, err = run("schema", "draft", shop, "--propose", "--from", tmp_path / "book.csv")
-    assert (code, err) == (0, "")
-    assert columns(out)["pieces"] == {"kind": "integer", "minimum": 1, "maximum": 99}
 
 
 def test_a_semicolon_file_drafts_all_its_columns(tmp_path, run):
