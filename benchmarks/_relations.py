@@ -4,7 +4,7 @@
   DPSDA). No fewer than k + 1 columns together show anything.
 - ``causes``: a small structural causal model (after the one of DPSDA): season -> load -> heat (a square) -> failure, with a sensor that reads the load
   times the heat.
-- ``links``: an amount if and only if an event (1 %), a wage if and only if an employee (60 %), three answers refused together (-9, in 5 % of the rows).
+- ``links``: an amount if and only if an event (1 %), a wage if and only if an employee (60 %), three answers refused together (-9, in 5 % of the rows). ``wide links``: the same among 13 more columns.
 
 `tvd3` is the mean total variation distance of all tables of three columns (numbers in 8 bins of the real quantiles, heavy values alone) to a fresh table of
 the same kind; `auc` that of y or failure, predicted for fresh rows by what rows of the synthetic table say; `broken` the share of rows that break a rule.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from tabsynth.schema import Schema
 
 FLIPPED, EVENTS, EMPLOYED, REFUSED, SENTINEL = 0.05, 0.01, 0.6, 0.05, -9
 ANSWERS = ("q1", "q2", "q3")
-BINS, COINS = 8, 7
+BINS, COINS, OTHERS = 8, 7, 13
 HEADER = "| table | engine | epsilon | fit s | TVD3 | of fresh real rows | AUC | of real rows | broken links | pairs kept |"
 
 
@@ -58,6 +59,15 @@ def links(n: int, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"event": event.astype(np.int64), "amount": amount, "worker": worker, "wage": wage} | answers)
 
 
+def wide_links(n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """`links` among `OTHERS` more columns, which follow each other in chains and share the budget."""
+    table, before = links(n, rng), rng.normal(size=n)
+    for i in range(OTHERS):
+        before = 0.6 * before + 0.8 * rng.normal(size=n)
+        table[f"z{i + 1}"] = np.clip(np.rint(10 + 4 * before), 0, 20).astype(np.int64)
+    return table
+
+
 def broken_links(table: pd.DataFrame) -> dict[str, float]:
     """Shares of the rows of `links` that break a rule; and how many rows have event and amount."""
     amount, event = table.amount.astype(float).to_numpy() > 0, table.event.to_numpy() == 1
@@ -82,30 +92,23 @@ def _number(low: float, high: float, decimals: int | None = None, *, nullable: b
     return kind | {"minimum": low, "maximum": high, "nullable": nullable}
 
 
+LINKS: dict[str, Any] = {
+    "event": _flag(),
+    "amount": _number(0, 20_000, 2),
+    "worker": {"kind": "categorical", "labels": ["employee", "self-employed", "none"], "nullable": False},
+    "wage": _number(0, 20_000, nullable=True),
+    **{q: _number(SENTINEL, 50) for q in ANSWERS},
+}
+CAUSES = {"season": _flag(0, 1, 2, 3)} | {
+    name: _number(0, most, 1) for name, most in (("load", 100), ("heat", 250), ("sensor", 600))
+}
+COLUMNS = {f"x{i + 1}": _flag() for i in range(COINS)} | {"y": _flag()}
 TABLES: dict[str, tuple[Callable[[int, np.random.Generator], pd.DataFrame], dict[str, Any], str | None, int]] = {
-    **{
-        f"parity {k}": (lambda n, rng, k=k: parity(k, n, rng), {f"x{i + 1}": _flag() for i in range(COINS)} | {"y": _flag()}, "y", 100_000)
-        for k in range(1, COINS + 1)
-    },
-    "causes": (
-        causes,
-        {"season": _flag(0, 1, 2, 3), "load": _number(0, 100, 1), "heat": _number(0, 250, 1), "sensor": _number(0, 600, 1), "failure": _flag()},
-        "failure",
-        50_000,
-    ),
-    "links": (
-        links,
-        {
-            "event": _flag(),
-            "amount": _number(0, 20_000, 2),
-            "worker": {"kind": "categorical", "labels": ["employee", "self-employed", "none"], "nullable": False},
-            "wage": _number(0, 20_000, nullable=True),
-            **{q: _number(SENTINEL, 50) for q in ANSWERS},
-        },
-        None,
-        50_000,
-    ),
-}  # fmt: skip
+    **{f"parity {k}": (partial(parity, k), COLUMNS, "y", 100_000) for k in range(1, COINS + 1)},
+    "causes": (causes, CAUSES | {"failure": _flag()}, "failure", 50_000),
+    "links": (links, LINKS, None, 50_000),
+    "wide links": (wide_links, LINKS | {f"z{i + 1}": _number(0, 20) for i in range(OTHERS)}, None, 50_000),
+}
 """Name -> maker, columns, target, rows."""
 
 
@@ -122,7 +125,7 @@ def measure(table: str, engine: str, epsilon: float, seed: int) -> dict[str, Any
     result |= {"tvd3": tvd3(fresh, synthetic), "tvd3_real": tvd3(fresh, train)}
     if target:
         result |= {"auc": auc(synthetic, fresh, target), "auc_real": auc(train, fresh, target)}
-    return result | ({"broken": broken_links(synthetic), "real": broken_links(train)} if table == "links" else {})
+    return result | ({"broken": broken_links(synthetic), "real": broken_links(train)} if table.endswith("links") else {})
 
 
 def coded(real: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
