@@ -58,6 +58,13 @@ def sloped(share: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return np.where(steep, np.log1p(share * np.expm1(safe)) / safe, share)
 
 
+def shared(edges: np.ndarray, slope: float) -> np.ndarray:
+    """Shares of the parts between the edges of a cell whose density falls or rises exponentially by `slope` from its first to its last."""
+    at = (edges - edges[0]) / (edges[-1] - edges[0])
+    below = np.expm1(at * slope) / np.expm1(slope) if abs(slope) > 1e-6 else at
+    return np.diff(below)
+
+
 def on_step(positions: np.ndarray, step: float, offset: float = 0.0) -> np.ndarray:
     """The nearest multiples of a step, plus an offset, as the nearest floating-point numbers to what their digits say."""
     digits = max(_digits(step), _digits(offset)) if offset else _digits(step)
