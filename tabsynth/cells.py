@@ -12,6 +12,7 @@ Grid = tuple[tuple[float, float, float], ...]
 
 STEEPEST = 5.0
 """Most by which the logarithm of a density is taken to change within a cell."""
+HARDLY = 0.02
 MOST_DIGITS = 15
 MOST_GRIDS, SMALLEST_STEP, LARGEST_STEP = 80, 1e-12, 1e12
 """Most parts of a grid that is loaded, and how fine and coarse they may be."""
@@ -58,6 +59,13 @@ def sloped(share: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return np.where(steep, np.log1p(share * np.expm1(safe)) / safe, share)
 
 
+def shared(edges: np.ndarray, slope: float) -> np.ndarray:
+    """Shares of the parts between the edges of a cell whose density falls or rises exponentially by `slope` from its first to its last."""
+    at = (edges - edges[0]) / (edges[-1] - edges[0])
+    below = np.expm1(at * slope) / np.expm1(slope) if abs(slope) > 1e-6 else at
+    return np.diff(below)
+
+
 def on_step(positions: np.ndarray, step: float, offset: float = 0.0) -> np.ndarray:
     """The nearest multiples of a step, plus an offset, as the nearest floating-point numbers to what their digits say."""
     digits = max(_digits(step), _digits(offset)) if offset else _digits(step)
@@ -72,18 +80,28 @@ def _digits(number: float) -> int:
 
 
 def on_grid(at: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Grid, rng: np.random.Generator) -> np.ndarray:
-    """Positions in [low, high), moved down to a value of one of the grids, drawn by share among those that the cell has two values of."""
-    finest = grid[-1][:2]
+    """Positions in [low, high), moved to a value of one of the grids, drawn by share among those that the cell has two values of.
+
+    Where hardly a value lies on the finest grid alone (`HARDLY`), all but the cells of a single value take the nearest one of a
+    coarser grid, even if it is just beyond the cell.
+    """
+    finest, rare = grid[-1][:2], grid[-1][2] < HARDLY * sum(share for *_, share in grid)
     upto = np.cumsum([share for *_, share in grid])
     chosen = np.searchsorted(upto[:-1], rng.random(len(at)) * upto[-1], side="right")
     out, pending = np.maximum(np.minimum(at, np.nextafter(high, -np.inf)), low), np.ones(len(at), dtype=bool)
+    forced = rare & (high - low > 1.5 * finest[0]) & (finest[0] > 0)
+    chosen[forced] = np.minimum(chosen[forced], len(grid) - 2)
     for i, (step, offset, _) in enumerate(grid):
         if step == 0:
             continue
         first, last = (np.ceil((end - offset) / step - 1e-9) for end in (low, high))
-        fits = pending & (chosen <= i) & ((last - first >= 2) | ((step, offset) == finest))
-        place = np.clip(np.floor((at[fits] - offset) / step + 1e-9), first[fits], np.maximum(last[fits] - 1, first[fits]))
-        out[fits] = on_step(place * step + offset, step, offset)
+        last_resort = np.full(len(at), i == len(grid) - 1) | (forced & (i == len(grid) - 2))
+        fits = pending & (chosen <= i) & ((last - first >= 2) | last_resort)
+        place, some = np.floor((at - offset) / step + 1e-9), last > first
+        place = np.where(
+            some, np.clip(place, first, np.maximum(last - 1, first)), np.where(forced, np.rint((at - offset) / step), first)
+        )
+        out[fits] = on_step(place[fits] * step + offset, step, offset)
         pending &= ~fits
     return out
 

@@ -22,8 +22,10 @@ NEAR = 2.0
 """A gap between cells that hold something is closed if it is at most that many times as wide as they are together."""
 FALLS, DOUBT = 0.6, 0.5
 """A tail that falls from cell to cell by `FALLS` at least goes on beyond the last cell that stands out, up to that relative error."""
+BENDS = (0.4, 0.8)
+"""How much faster a tail falls from each cell to the next. One that bends more than that is short: what lies beyond is no more than noise."""
 POINT = 1e-6
-"""A part that is that much narrower than the widest is a single value among them: it stands out or holds nothing."""
+"""A part that is that much less likely than the likeliest is a single value among them: it stands out or holds nothing."""
 BEYOND, UNSEEN = 3, 3.0
 
 
@@ -114,7 +116,9 @@ def continued(mass: np.ndarray, counts: np.ndarray, sigma: float) -> None:
     if len(held) < 3 or (np.diff(held[-3:]) > 1).any():
         return
     a, b, c = mass[held[-3:]]
-    ratio, bend = c / b, min(c / b / (b / a), 0.8)
+    ratio, bend = c / b, min(c / b / (b / a), BENDS[1])
+    if bend < BENDS[0]:
+        return
     for i in range(held[-1] + 1, min(held[-1] + 1 + BEYOND, len(mass))):
         ratio *= bend
         if not ratio <= FALLS:
@@ -142,30 +146,30 @@ def plausible(counts: np.ndarray, sigma: float, prior: np.ndarray) -> np.ndarray
     return out
 
 
-def children(measured: np.ndarray, width: np.ndarray, parent: float, spread: float, sigma: float) -> np.ndarray:
+def children(measured: np.ndarray, expected: np.ndarray, parent: float, spread: float, sigma: float) -> np.ndarray:
     """Estimates of the parts of a cell that was found to hold `parent`, with noise `spread`: non-negative, and they sum to the whole.
 
-    The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from a spread by
-    width keep their count. The others' deviations from such a spread are shrunk by the positive-part James-Stein factor (Efron and
+    The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from what is
+    `expected` (shares, of sum 1, that the neighbouring cells tell) keep their count. The others' deviations from that are shrunk by the positive-part James-Stein factor (Efron and
     Morris, JASA 1973, section 2), which leaves clear structure alone and removes what could be noise, and projected.
     """
     m = len(measured)
     precision = np.array([1 / spread**2, 1 / (m * sigma**2)])
     total = max(float(np.array([parent, measured.sum()]) @ precision / precision.sum()), 0.0)
     out = np.zeros(m)
-    clear = measured - total * width / width.sum() > threshold(m, 0.05) * sigma
+    clear = measured - total * expected > threshold(m, 0.05) * sigma
     out[clear] = measured[clear]
-    rest, soft = total - out.sum(), ~clear & (width > POINT * width.max())
+    rest, soft = total - out.sum(), ~clear & (expected > POINT * expected.max())
     if not soft.any() or rest <= (2 * sigma * math.sqrt(clear.sum()) if clear.any() else 0):
-        return out * (total / out.sum()) if clear.any() else total * width / width.sum()
-    out[soft] = _shrunk(measured[soft], width[soft], rest, sigma)
+        return out * (total / out.sum()) if clear.any() else total * expected
+    out[soft] = _shrunk(measured[soft], rest * expected[soft] / expected[soft].sum(), sigma)
     return out
 
 
-def _shrunk(measured: np.ndarray, width: np.ndarray, total: float, sigma: float) -> np.ndarray:
-    m = len(measured)
-    flat = total * width / width.sum()
-    deviation = measured + (total - measured.sum()) / m - flat
+def _shrunk(measured: np.ndarray, expected: np.ndarray, sigma: float) -> np.ndarray:
+    """Counts drawn towards what is expected, of the same sum."""
+    m, total = len(measured), float(expected.sum())
+    deviation = measured + (total - measured.sum()) / m - expected
     spread = float(deviation @ deviation)
     factor = max(0.0, 1 - (m - 3) * sigma**2 / spread) if m > 3 and spread > 0 else 1.0
-    return projected(flat + factor * deviation, total)
+    return projected(expected + factor * deviation, total)

@@ -278,7 +278,7 @@ def _drafted(tree: Sequence[Branch], group: int, rows: int, rng: np.random.Gener
         if parent < 0:
             drafts[:, child] = _tables.draw(table[group], rows, rng)
             continue
-        order = np.argsort(drafts[:, parent].astype(np.int16), kind="stable")
+        order = np.argsort(drafts[:, parent].astype(np.min_scalar_type(table.shape[1])), kind="stable")
         ends = np.cumsum(np.bincount(drafts[:, parent], minlength=table.shape[1]))
         for value in np.flatnonzero(np.diff(ends, prepend=0)):
             here = order[ends[value - 1] if value else 0 : ends[value]]
@@ -394,7 +394,9 @@ def _drawn(odds: np.ndarray, stratum: np.ndarray, rng: np.random.Generator) -> n
     rows = len(stratum)
     u = np.empty(rows, dtype=np.float32)
     spread = rng.permuted(np.tile(np.arange(STRATUM, dtype=np.float32), (-(-rows // STRATUM), 1)), axis=1).ravel()[:rows]
-    u[np.argsort(stratum.astype(np.int16), kind="stable")] = (spread + rng.random(rows, dtype=np.float32)) / STRATUM
+    u[np.argsort(stratum.astype(np.min_scalar_type(len(odds))), kind="stable")] = (
+        spread + rng.random(rows, dtype=np.float32)
+    ) / STRATUM
     for before, code in itertools.pairwise(odds):
         code += before
     return np.minimum((odds <= u * odds[-1]).sum(0), len(odds) - 1)

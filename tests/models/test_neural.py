@@ -156,3 +156,10 @@ def test_keeps_what_no_tree_can_hold():
     for pair in (["a", "b"], ["a", "c"], ["b", "c"]):
         truth, got = (t.groupby(pair).size().div(len(t)) for t in (frame, sample))
         assert (truth - got).abs().sum() / 2 < 0.015
+
+
+def test_columns_of_more_codes_than_16_bits_with_a_sign_hold_are_told_apart():
+    codes = 40_000
+    table = np.eye(2)[np.arange(codes) % 2][None]
+    drafts = _drafted([(-1, 0, np.full((1, codes), 1 / codes)), (0, 1, table)], 0, codes, np.random.default_rng(0))
+    assert (drafts[:, 1] == drafts[:, 0] % 2).all()
