@@ -161,7 +161,7 @@ def needed(details: dict[str, Any], what: str) -> str:
     count = details.get("needed_rows")
     if is_number(count):
         return f" A decision needs about {number(count)} training {what} and as many synthetic rows."
-    return " If the numbers stay as they are, no larger sample settles it."
+    return " No sample of usual size settles it."
 
 
 def _relations(finding: dict[str, Any], what: str) -> str:

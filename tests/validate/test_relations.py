@@ -102,9 +102,9 @@ def test_links_that_are_hardly_broken_pass():
 
 
 def test_other_real_rows_hardly_ever_fail():
-    """120 tables of all sizes; the level is 2 %, and its bounds are generous: none fails."""
+    """30 tables of all sizes; the level is 2 %, and its bounds are generous: none fails. `tests/slow` has more of them."""
     verdicts = [judged(*(draw(n, 3 * seed + i) for i, n in enumerate((rows, rows, rows // 2)))).verdict
-                for rows in (60, 300, 1_500) for seed in range(40)]  # fmt: skip
+                for rows in (60, 300, 1_500) for seed in range(10)]  # fmt: skip
     assert "fail" not in verdicts
 
 
