@@ -230,4 +230,4 @@ def ends(axis: Sequence[Rows], z: float, show: Callable[[Any], Any]) -> Iterator
         people = tuple(
             rows.people(rows.values == rows.values[np.argmax(sign * rows.values)]) if len(rows) else 0 for rows in axis[:2]
         )
-        yield Number(what, "", *told, off, usual, surely, 0.0, people)
+        yield Number(what, "", *told, off, usual, surely, math.inf, people)
