@@ -59,7 +59,8 @@ BOUGHT = Schema("bought", (Column("ward", "categorical", discover=True), Column(
     ("schema", "entries", "verdict", "lost"),
     [
         (SCHEMA, [], "pass", []),
-        (BOUGHT, [{"column": "ward"}, {"column": "cost"}], "inconclusive", []),
+        (BOUGHT, [{"column": "ward"}, {"column": "cost"}], "pass", []),
+        (BOUGHT, [{"column": "ward"}], "inconclusive", []),
         (BOUGHT, [{"column": "ward", "found": True}, {"column": "cost", "found": True}], "pass", []),
         (BOUGHT, [{"column": "ward", "found": True}, {"column": "cost", "found": False}], "fail", ["cost"]),
         (BOUGHT, [{"column": "ward", "found": False}, {"column": "cost"}], "fail", ["ward"]),
