@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabsynth.access import Progress, silent
 from tabsynth.errors import DataError, OptionError, SchemaError
+from tabsynth.normalise import apart, normalised, told
 from tabsynth.pipeline import internal, known_policy, part
 from tabsynth.policy import Policy
 from tabsynth.release import check_seed
@@ -45,6 +46,7 @@ def attack(
     runs: int = 200,
     keep: str | Path | None = None,
     workers: int = 1,
+    normalise: bool = False,
     seed: int = 0,
     policy: Policy | str | Path = "default",
     progress: Progress = silent,
@@ -79,6 +81,9 @@ def attack(
         Folder where finished fits are kept (synthetic rows only), so that the same request goes on where it stopped. No release.
     workers : int
         Processes for the fits.
+    normalise : bool
+        Read the texts of all tables the same tolerant way: trimmed, in lower case, codes and numbers without leading zeros and thousands
+        separators, dates in ISO order (see `tabsynth.normalise`).
     seed : int
         Of every random choice.
     policy : Policy, name or path of a YAML file
@@ -110,6 +115,10 @@ def attack(
     tables |= {} if reference is None else {"reference": reference}
     further = {f"regeneration {i}": table for i, table in enumerate(regeneration, start=1)}
     progress("reading", 0.0)
+    if normalise:
+        given = asked.schema if schema is None else schema if isinstance(schema, Schema) else Schema.load(schema)
+        written = normalised(tables | further, given)
+        tables, further = ({name: written[name] for name in each} for each in (tables, further))
     read_as = _schema(tables | further, schema, unit, asked)
     frames = {name: read(table, read_as) for name, table in (tables | further).items()}
     _check_sizes(frames, read_as)
@@ -132,6 +141,8 @@ def attack(
     return internal(FORMAT, VERSION, started, read_as, frames, seed, results[0] + fitted + about) | {
         "schema_is": "given" if schema is not None else "guessed" if asked.schema is None else "card",
         "attacks": list(only),
+        "normalised": normalise,
+        "apart": apart(frames, read_as),
         "regenerations": regenerations(results) if further else None,
         "generator": asked.plain(),
         "policy": policy.to_dict(),
@@ -153,6 +164,7 @@ def summary(result: Mapping[str, Any]) -> list[str]:
     if result["schema_is"] == "guessed":
         columns = [_told(name, column) for name, column in result["schema"]["columns"].items()]
         lines.append(f"No schema was given; columns were read as: {', '.join(columns)}.")
+    lines += [f"WARNING: {told(found)}" for found in result.get("apart") or []]
     for finding in findings.values():
         if verdict := finding["verdict"]:
             unsure = verdict == "pass" and controls["verdict"] != "pass" and finding["check"].startswith("attacks.")

@@ -107,5 +107,7 @@ def _common(column: str, tallies: Mapping[str, Counter]) -> str:
     kinds = {name: narrowest(fits) for name, fits in tallies.items() if fits["known"]}
     if kind == "categorical" and any(tallies[name]["typed"] and own != kind for name, own in kinds.items()):
         said = ", ".join(f"{own} in {name}" for name, own in kinds.items())
-        raise DataError(f"column {column!r} is stored differently: {said}; store it alike in all tables, or give a schema.")
+        raise DataError(
+            f"column {column!r} is stored differently: {said}; store it alike in all tables, give a schema, or have both read alike (--normalise)."
+        )
     return kind

@@ -85,6 +85,7 @@ def evaluate(
     check_seed(seed)
     target, policy = schema.to_predict(target), known_policy(policy)
     tables = [read(data, schema) for data in (train, holdout, synthetic)]
+    _tell_apart(tell, tables, schema)
     _tell_outlook(tell, *tables[:2], dataclasses.replace(schema, target=target), policy, card)
     report = assess(*tables, schema, target=target, seed=seed, card=card, policy=policy, progress=progress)
     _tell_headline(tell, report)
@@ -103,6 +104,14 @@ def _tell_outlook(
 
     if tell:
         tell(settle.told(settle.setting(train, holdout, schema, policy, card)))
+
+
+def _tell_apart(tell: Callable[[str], None] | None, tables: Sequence[pd.DataFrame], schema: Schema) -> None:
+    """Columns of which no synthetic value occurs in any real row."""
+    from tabsynth.normalise import apart, told
+
+    for found in apart(dict(zip(("members", "non_members", "synthetic"), tables, strict=True)), schema) if tell else ():
+        tell(told(found))
 
 
 def _tell_headline(tell: Callable[[str], None] | None, report: dict[str, Any]) -> None:

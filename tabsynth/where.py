@@ -191,11 +191,14 @@ def draw(model: Model, condition: Condition, rows: int, seed: int) -> pd.DataFra
     drawn = min(most, max(2 * rows, FIRST_ROWS))
     while True:
         rng = np.random.default_rng(seed)
-        frame = condition.decode(model.sample(drawn, rng), rng)
+        codes = model.sample(drawn, rng)
+        frame = condition.decode(codes, rng)
         found = len(frame)
         if found >= rows:
             return frame.head(rows)
         hopeful = found + 4 * math.sqrt(found + 1) + 8
+        if not found and (drawn == most or hopeful * most < rows * drawn):
+            raise OptionError(_without_mass(condition, codes))
         if drawn == most or hopeful * most < rows * drawn:
             raise OptionError(
                 f"{found:,} of {drawn:,} drawn rows satisfy the condition, which is too rare for {rows:,} rows; "
@@ -203,6 +206,17 @@ def draw(model: Model, condition: Condition, rows: int, seed: int) -> pd.DataFra
             )
         wanted = math.ceil(1.1 * rows * drawn / max(found, 1))
         drawn = min(most, max(2 * drawn, min(wanted, 10 * drawn)))
+
+
+def _without_mass(condition: Condition, codes: Codes) -> str:
+    """What to say where no drawn row satisfies a condition: which columns have no such row by themselves."""
+    told = f"none of {len(codes):,} drawn rows satisfies the condition: the model gives it no mass, or next to none"
+    names = list(dict.fromkeys(clause.column.name for clause in condition.clauses))
+    parts = {name: Condition(condition.codec, tuple(c for c in condition.clauses if c.column.name == name)) for name in names}
+    empty = [name for name, part in parts.items() if part.decode(codes, np.random.default_rng(0)).empty]
+    if empty:
+        return f"{told}; what is said about {', '.join(map(repr, empty))} holds in none of them by itself, so change that."
+    return f"{told}; what is said about each column holds in some of them, but never together, so leave a comparison out."
 
 
 def _clauses(text: str, codec: Codec) -> Iterator[Clause]:

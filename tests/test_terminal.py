@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shutil
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -20,7 +21,7 @@ from tabsynth.escapes import visible
 PACKAGE = Path(__file__).parents[1] / "tabsynth"
 LIE = "\x1b[2K\rok     the signature of the data protection officer: valid\nWRONG\x1b[1A\x9b2K\x7f\u202e\u2066\u200b\u2028\u00ad"
 """What an attacker calls a column."""
-BAR = re.compile(r"\r(?:[^\r\n]*\| \S+ elapsed, \S+ left| *(?=\r|$))")
+BAR = re.compile(r"\r(?:[^\r\n]*\| \S+ so far| *(?=\r|$))")
 """A progress bar, as drawn again and again and then wiped."""
 
 
@@ -208,14 +209,32 @@ def test_a_warning_of_a_library(run, monkeypatch, tmp_path):
     assert told(out, err, lines=1).startswith("RuntimeWarning: ")
 
 
-def test_what_is_being_done(capsys):
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_being_done(capsys, monkeypatch, terminal):
+    """A bar on a terminal, elsewhere a line a step; what runs is named while it runs, and time that nobody knows is not promised."""
+    monkeypatch.setattr("tabsynth.cli._tell.PATIENCE", 0.05)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     with bar(False) as progress:
-        time.sleep(1.1)
+        progress("short", 0.1)
         progress(LIE, 0.5)
-    err = capsys.readouterr().err
-    assert "50%" in err
-    assert visible(err, keep="\r\n") == err
-    assert "\rok " not in err
+        time.sleep(0.4)
+        running = capsys.readouterr().err
+        progress("over soon", 0.9)
+    assert "50%" in running
+    assert visible(running, keep="\r\n") == running
+    assert "\rok " not in running
+    assert "left" not in running
+    assert ("\r" in running) == terminal
+    if not terminal:
+        assert running.count("\n") == running.count("50%") == 1
+        assert re.match(r" +\d+ s   50%  ", running)
+
+
+def test_nothing_is_said_of_what_is_soon_over_or_where_nobody_listens(capsys):
+    for quiet in (True, False):
+        with bar(quiet) as progress:
+            progress("reading", 0.0)
+    assert capsys.readouterr().err == ""
 
 
 def test_nothing_in_the_product_prints_past_the_sink():
@@ -231,7 +250,6 @@ def test_nothing_in_the_product_prints_past_the_sink():
                 found.add((path.relative_to(PACKAGE).as_posix(), function.name, f"{owner}.{name}"))
     assert found == {
         ("cli/_tell.py", "show", "click.echo"),
-        ("cli/_tell.py", "bar", "shown.set_description_str"),
-        ("cli/_tell.py", "progress", "shown.set_description_str"),
+        ("cli/_tell.py", "__call__", "self.shown.set_description_str"),
         ("cli/__init__.py", "_stop", "os.write"),
     }

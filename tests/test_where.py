@@ -395,3 +395,16 @@ def test_the_example_runs():
 
     assert doctest.testmod(where).attempted > 0
     assert doctest.testmod(where).failed == 0
+
+
+def test_a_condition_without_mass_says_so_and_which_part_of_it_has_none(deck, monkeypatch):
+    """Not "ask for fewer rows": no number of rows is few enough."""
+    with pytest.raises(
+        OptionError, match=r"no mass, or next to none; what is said about each column .* never together"
+    ) as refused:
+        deck.sample(10, where="card = 3 and suit is missing")
+    assert "fewer rows" not in str(refused.value)
+    monkeypatch.setattr(where, "MOST_ROWS", 1_000)
+    monkeypatch.setattr(where, "FIRST_ROWS", 1_000)
+    with pytest.raises(OptionError, match=r"none of 1,000 .*; what is said about 'card' holds in none of them by itself"):
+        deck.sample(10, where="card = 7 and suit = 'spades'")

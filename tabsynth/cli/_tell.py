@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,17 +56,55 @@ def cautions(quiet: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bar(quiet: bool) -> Iterator[Progress]:
-    """A progress bar with a time estimate, shown on standard error once something takes over a second."""
+    """Says on standard error what is running and how long it has taken: a bar on a terminal, elsewhere a line for whatever takes a while.
+
+    How long the rest will take is not said: the steps differ too much for a guess. Nothing is shown of what takes less than `PATIENCE` seconds.
+    """
     from tqdm import tqdm
 
-    layout = "{desc:<28} {percentage:3.0f}% |{bar:24}| {elapsed} elapsed, {remaining} left"
-    with tqdm(total=1.0, delay=1, disable=quiet, bar_format=layout, leave=False, file=sys.stderr) as shown:
+    terminal = sys.stderr.isatty()
+    layout = "{desc:<36.36} {percentage:3.0f}% |{bar:16}| {elapsed} so far"
+    with tqdm(
+        total=1.0, delay=PATIENCE, disable=quiet or not terminal, bar_format=layout, leave=False, file=sys.stderr, mininterval=0
+    ) as shown:
+        steps = _Steps(shown if terminal else None)
+        over = threading.Event()
+        watch = threading.Thread(target=steps.watch, args=(over,), daemon=True, name="progress")
+        if not quiet:
+            watch.start()
+        try:
+            yield steps
+        finally:
+            over.set()
+            if not quiet:
+                watch.join()
 
-        def progress(what: str, fraction: float) -> None:
-            shown.set_description_str(visible(what), refresh=False)
-            shown.update(max(0.0, fraction - shown.n))
 
-        yield progress
+PATIENCE = 1.0
+"""Seconds after which something is told that goes on."""
+
+
+class _Steps:
+    """What runs now, told to a bar, or in lines: a line each time that something else runs when it is looked at."""
+
+    def __init__(self, shown: Any) -> None:
+        self.shown, self.what, self.done, self.told = shown, "", 0.0, ""
+        self.started = time.monotonic()
+
+    def __call__(self, what: str, fraction: float) -> None:
+        self.what, self.done = visible(what), max(self.done, fraction)
+        if self.shown is not None:
+            self.shown.set_description_str(self.what, refresh=False)
+            self.shown.update(max(0.0, self.done - self.shown.n))
+
+    def watch(self, over: threading.Event) -> None:
+        """Look once in a while, until it is over."""
+        while not over.wait(PATIENCE):
+            if self.shown is not None:
+                self.shown.refresh()
+            elif self.what not in ("", self.told, "done"):
+                self.told = self.what
+                show(f"{time.monotonic() - self.started:6.0f} s  {self.done:4.0%}  {self.what}", error=True)
 
 
 _EYES = "CONFIDENTIAL, for your eyes only"

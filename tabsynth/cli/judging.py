@@ -71,6 +71,9 @@ def evaluate(out: Path, card: Path | None, force: bool, quiet: bool, as_json: bo
 @click.option("--runs", type=Number(int), default=200, show_default=True, help="Fits with each target, and without any.")
 @click.option("--keep", type=table, help="Folder where finished fits are kept, to go on after an interruption.")
 @click.option("--workers", type=Number(int), default=1, show_default=True, help="Processes for the fits.")
+@click.option(
+    "--normalise", is_flag=True, help="Read the texts of all tables alike: case, leading zeros, thousands, order of dates."
+)
 @seed_option
 @policy_option
 @click.option("--json", "out", type=table, help="JSON file to write all results to; confidential.")

@@ -21,6 +21,7 @@ _COLUMNS = 12
 """Columns of the data whose distances are listed."""
 _ATTRIBUTES = 6
 _NUMBERS = (
+    "quality.columns", "quality.relations", "quality.useful",
     "utility.boosting.auc", "utility.boosting.ap", "utility.logistic.auc", "utility.logistic.ap",
     "fidelity.tvd1", "fidelity.tvd2", "fidelity.tvd3", "fidelity.tails", "fidelity.categories", "expectations.schema",
     "attacks.replication", "attacks.ensemble", "attacks.singling_out", "attacks.linkability",

@@ -118,4 +118,13 @@ def evidence(findings: dict[str, dict], card: dict[str, Any] | None, unit: dict[
             ],
             "attacks on single rows",
         ),
+        Support(
+            "Its columns and relations are right",
+            [
+                Piece("every column\u2019s numbers beside those of unseen rows", there("quality.columns")),
+                Piece("pairs of columns and links, beside those of unseen rows", there("quality.relations")),
+                Piece("a model trained on it and tested on real rows", there("quality.useful")),
+            ],
+            "a distance averaged over bins and columns",
+        ),
     ]

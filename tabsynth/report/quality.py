@@ -134,6 +134,9 @@ def off(number: dict[str, Any]) -> str:
 
 
 def _example(row: dict[str, Any]) -> str:
+    if row.get("what") in ("bottom", "top") and is_number(row.get("off")):
+        far = number(int(min(row["off"], _MOST) * 2))
+        return f"{row['column']} ({row['called']} {written(row, 'synthetic')}, over {far} times as far out as in the training rows)"
     return f"{row['column']} ({row['called']} {written(row, 'synthetic')}, in the training rows {written(row, 'train')})"
 
 
@@ -161,7 +164,7 @@ def needed(details: dict[str, Any], what: str) -> str:
     count = details.get("needed_rows")
     if is_number(count):
         return f" A decision needs about {number(count)} training {what} and as many synthetic rows."
-    return " If the numbers stay as they are, no larger sample settles it."
+    return " No sample of usual size settles it."
 
 
 def _relations(finding: dict[str, Any], what: str) -> str:

@@ -118,11 +118,14 @@ class Number:
 
     @property
     def verdict(self) -> str:
-        """`fail` where it is surely beyond the tolerance, `pass` where it is within and three times as much would have been noticed."""
+        """`fail` where it is surely beyond the tolerance, `pass` where it is within and three times as much would have been noticed.
+
+        Only mean, median and shares have to be that sure. Another number whose interval is wider says nothing: so long are the tails.
+        """
         if self.surely > 1:
             return "fail"
-        core = self.what in _CORE or (self.what, self.of) == ("quantile", "50 %")
-        return "inconclusive" if self.off > 1 or (core and self.unsure > SEEN) else "pass"
+        core, wide = self.what in _CORE or (self.what, self.of) == ("quantile", "50 %"), self.unsure > SEEN
+        return "inconclusive" if (core and wide) or (self.off > 1 and not wide) else "pass"
 
 
 def share(of: str, tables: Sequence[Rows], masks: Sequence[np.ndarray], z: float, tolerance: float, *, spike: bool) -> Number:
@@ -227,4 +230,4 @@ def ends(axis: Sequence[Rows], z: float, show: Callable[[Any], Any]) -> Iterator
         people = tuple(
             rows.people(rows.values == rows.values[np.argmax(sign * rows.values)]) if len(rows) else 0 for rows in axis[:2]
         )
-        yield Number(what, "", *told, off, usual, surely, 0.0, people)
+        yield Number(what, "", *told, off, usual, surely, math.inf, people)

@@ -77,12 +77,12 @@ def _finding(title: str, rows: list[dict[str, Any]], tolerance: tuple[float, flo
 
 
 def _needed(rows: list[dict[str, Any]], units: int) -> int | None:
-    """Training units, with as many synthetic rows, that would probably settle what is open; None where it is too close to the tolerance."""
-    most = 1.0
-    for number in (n for row in rows for n in row["numbers"] if n["verdict"] == "inconclusive"):
-        if number["off"] > 1 and math.isfinite(number["unsure"]):
-            most = max(most, (number["unsure"] / (number["off"] - 1)) ** 2) if number["off"] > 1.05 else math.inf
-        elif number["off"] <= 1:
+    """Training units, with as many synthetic rows, that would probably settle what is open; None where they are out of reach."""
+    most = 2.0
+    for number in (n for row in rows for n in row["numbers"] if n["verdict"] == "inconclusive" and math.isfinite(n["unsure"])):
+        if number["off"] > 1:
+            most = max(most, (number["unsure"] / max(number["off"] - 1, 0.5)) ** 2)
+        else:
             most = max(most, (number["unsure"] / _numbers.SEEN) ** 2)
     return math.ceil(most * units) if most <= 10_000 else None
 

@@ -18,15 +18,16 @@ def ranges(card: Mapping[str, Any] | None, schema: Schema) -> list[Finding]:
     -------
     list of Finding
         ``quality.ranges``, or nothing where no card says how the table was made and something had to be bought. The value is the number of such
-        columns; it fails where there is one, and is inconclusive where the card does not say.
+        columns; it fails where there is one (``"found": false`` in what the card lists as bought), and is inconclusive where the card does
+        not list a column that had to be bought.
     """
     wanted = [c.name for c in schema.modelled if c.discover]
     if card is None and wanted:
         return []
     entries = card.get("bought") if card else None
-    told = {e.get("column"): e.get("found") for e in entries if isinstance(e, Mapping)} if isinstance(entries, list) else {}
+    told = {e.get("column"): e.get("found", True) for e in entries if isinstance(e, Mapping)} if isinstance(entries, list) else {}
     lost = [name for name, found in told.items() if found is False]
-    silent = [name for name in wanted if told.get(name) not in (True, False)]
+    silent = [name for name in wanted if name not in told]
     title = "Columns whose range or list did not stand out from the noise"
     details = {"lost": lost, "silent": silent, "bought": len(wanted), "columns": len(schema.modelled)}
     verdict = "fail" if lost else "inconclusive" if silent else "pass"

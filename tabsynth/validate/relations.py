@@ -138,11 +138,11 @@ def _worst(each: dict[str, Any]) -> tuple[float, float]:
 
 
 def _needed(pairs: Sequence[dict[str, Any]], worth: float) -> int | None:
-    """Rows of each table that would probably settle what is open; None where it is too close to what is tolerated."""
+    """Rows of each table that would probably settle what is open; None where they are out of reach."""
     most = 1.0
     for pair in pairs:
         if pair["off"] > 1:
-            most = max(most, (pair["unsure"] / (pair["off"] - 1)) ** 2) if pair["off"] > 1.05 else math.inf
+            most = max(most, (pair["unsure"] / max(pair["off"] - 1, 0.5)) ** 2)
         else:
             most = max(most, (pair["unsure"] / SEEN) ** 2)
     return math.ceil(most * worth) if most <= 10_000 else None

@@ -20,7 +20,7 @@ def columns_kept(people: _People, finding: Finding) -> tuple[Finding, int]:
     cells, rare = 0, {c.name: people.rare_labels(c) for c in people.evidence.schema.modelled}
     for row in finding.details.get("columns", ()):
         for number in row["numbers"]:
-            behind = dict(zip(REAL, number.pop("people"), strict=True))
+            behind = dict(zip(REAL, number.pop("people", (0, 0)), strict=True))
             gone = [name for name in REAL if number[name] is not None and people.few(behind[name])]
             number.update(dict.fromkeys(gone))
             if "train" in gone:

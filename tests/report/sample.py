@@ -10,6 +10,7 @@ from typing import Any
 from tabsynth.policy import Policy
 
 from .sample_attacks import attacks, curve, finding
+from .sample_quality import quality
 
 HOSTILE = "<script>alert(1)</script>"
 BREAKER = "\"'><img src=x onerror=alert(2)></svg></style>{{ 7*7 }}"
@@ -104,7 +105,7 @@ def report() -> dict[str, Any]:
         "format": "tabsynth.report", "version": 1, "private": False, "created": "2026-03-04T12:41:59Z", "tabsynth": "0.1.0",
         "schema": schema(), "target": "income", "tables": {name: {"rows": n} for name, n in rows.items()}, "seed": 0, "card": card(),
         "policy": Policy.load("default").to_dict(),
-        "findings": [_without_small_cells(f) for f in (*_fidelity(rng), *_utility(rng), *_fairness(), *attacks(rng), _expectations(), recounted())],
+        "findings": [_without_small_cells(f) for f in (*_fidelity(rng), *_utility(rng), *_fairness(), *attacks(rng), *quality(), _expectations(), recounted())],
         "environment": {"python": "3.11.7", "platform": "Linux-6.1-x86_64", "packages": {"numpy": "2.4.0", "scikit-learn": "1.9.0"}},
         "seconds": 87.4,
     }  # fmt: skip
