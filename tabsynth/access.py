@@ -84,8 +84,13 @@ class Counts(Protocol):
         ``groups[a][code]`` is a public whole number from 0: codes of `a` that share it are counted as one.
         """
 
-    def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
-        """Noisy L1 distances, in rows, between each candidate's estimate and the real table; all together cost `cost`."""
+    def score(
+        self, candidates: Sequence[Candidate], *, cost: float, groups: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Noisy L1 distances, in rows, between each candidate's estimate and the real table; all together cost `cost`.
+
+        Tables are of groups of codes where `groups` has some, as in `measure`.
+        """
 
     def gram(self, scores: Mapping[str, np.ndarray], *, limit: int, cost: float) -> tuple[np.ndarray, float]:
         """Noisy sum over the rows of v v^T, and the noise's standard deviation.

@@ -195,14 +195,14 @@ def float_noise(shape, sigma):
     return np.random.default_rng().normal(0, sigma, shape)
 
 
-def rounded_before_noise(inner, self, cliques):
+def rounded_before_noise(inner, self, *asked):
     """Real counts rounded up to full fifties."""
-    return [-(-table // 50) * 50 for table in inner(self, cliques)]
+    return [-(-table // 50) * 50 for table in inner(self, *asked)]
 
 
-def large_scores(inner, self, cliques):
+def large_scores(inner, self, *asked):
     """A score whose sensitivity was taken for a tenth of what it is."""
-    return [10 * table for table in inner(self, cliques)]
+    return [10 * table for table in inner(self, *asked)]
 
 
 def one_charge_for_all(inner, self, answers, cost, note, **how):

@@ -18,7 +18,8 @@ from tabsynth.codec import Codec
 from tabsynth.curator.ledger import Budget
 from tabsynth.errors import FolderError, SchemaError
 from tabsynth.fit import fit_with
-from tabsynth.models.aim import AIM
+from tabsynth.models._field import Clique, Field
+from tabsynth.models.aim import AIM, FieldModel
 from tabsynth.models.copula import Copula
 from tabsynth.models.ctgan import CTGAN
 from tabsynth.models.independent import Independent
@@ -65,12 +66,22 @@ def small_table() -> tuple[pd.DataFrame, Schema]:
     return frame, Schema.from_dict({"name": "small", "columns": columns})
 
 
+def with_a_clique(model: FieldModel) -> FieldModel:
+    """The model with a potential of three columns, as it gets where these depend on each other beyond their pairs."""
+    field, attrs = model.field, (0, 1, 3)
+    groups = [np.arange(field.sizes[i]) % 2 for i in attrs]
+    clique = Clique(attrs, groups, np.random.default_rng(0).normal(size=(2, 2, 2)))
+    return dataclasses.replace(model, field=Field(field.sizes, field.single, field.pairs, [clique]))
+
+
 def made(name: str, folder: Path) -> Path:
     """A small model of that name, saved."""
     frame, schema = small_table()
     release = fit_with(ALGORITHMS[name], frame, schema, Budget(8, 1e-6, 0.1))
     if name == "ctgan":
         release = dataclasses.replace(release, model=dataclasses.replace(release.model, trust=0.5))
+    if name == "aim":
+        release = dataclasses.replace(release, model=with_a_clique(release.model))
     release.save(folder)
     return folder
 
@@ -122,6 +133,17 @@ CRAFTED = [
     ("aim", lambda plain, arrays: plain["pairs"].__setitem__(0, [0, 99])),
     ("aim", lambda plain, arrays: plain["pairs"].__setitem__(0, [1, 0])),
     ("aim", the_same_pair_again),
+    ("aim", put("clique_0", (0, 0, 0), np.nan)),
+    ("aim", put("groups_0", 0, 2)),
+    ("aim", put("groups_0", slice(None), 0)),
+    ("aim", cut("groups_0")),
+    ("aim", lambda plain, arrays: arrays.pop("clique_0")),
+    ("aim", said("cliques", [[0, 1, 1]])),
+    ("aim", said("cliques", [[3, 1, 0]])),
+    ("aim", said("cliques", [[0, 1]])),
+    ("aim", said("cliques", [[0, 1, 99]])),
+    ("aim", said("cliques", [[0, 1, 2, 3, 4, 5]])),
+    ("aim", said("cliques", [])),
     ("aim", said("sizes", [2] * 7)),
     ("aim", said("columns", list("abcdefg"))),
     ("aim", lambda plain, arrays: arrays.__setitem__("rows", arrays["rows"][:0])),

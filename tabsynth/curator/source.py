@@ -135,15 +135,21 @@ class Source:
         codes = np.concatenate([nobody, *self._codes], axis=1)
         return codes, np.concatenate(self._units) if self._units else np.arange(codes.shape[1])
 
-    def counts(self, cliques: Sequence[Attrs]) -> list[np.ndarray]:
-        """Exact contingency tables (int64, one axis per attribute), all in one pass."""
+    def counts(self, cliques: Sequence[Attrs], groups: Mapping[str, np.ndarray] | None = None) -> list[np.ndarray]:
+        """Exact contingency tables (int64, one axis per attribute), all in one pass; codes of a column in `groups` count as their group."""
         needed = sorted({self._columns[a] for clique in cliques for a in clique})
         at = {name: needed.index(i) for name, i in self._columns.items() if i in needed}
-        return count(
-            (codes[needed] for codes in self._codes),
-            [[at[a] for a in clique] for clique in cliques],
-            [tuple(self._domain[a] for a in clique) for clique in cliques],
-        )
+        grouped = {at[name]: group.astype(np.int32) for name, group in (groups or {}).items() if name in at}
+        size = self._domain | {name: int(group.max()) + 1 for name, group in (groups or {}).items()}
+
+        def coded() -> Iterator[np.ndarray]:
+            for codes in self._codes:
+                part = codes[needed].astype(np.int32)
+                for row, group in grouped.items():
+                    part[row] = group[part[row]]
+                yield part
+
+        return count(coded(), [[at[a] for a in c] for c in cliques], [tuple(size[a] for a in c) for c in cliques])
 
     def gram(self, scores: Mapping[str, np.ndarray], limit: int) -> np.ndarray:
         """Exact sum over the rows of v v^T (int64), v being the scores of the row's codes, shortened to ``|v|**2 <= limit``.

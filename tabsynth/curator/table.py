@@ -171,23 +171,21 @@ class PrivateTable:
 
         A row still falls into one cell of a grouped table.
         """
-        groups = groups or {}
-        for name, group in groups.items():
-            if group.dtype.kind not in "iu" or group.shape != (self.domain[name],) or group.min() < 0:
-                raise Unaccounted(f"the groups of {name!r} are not one whole number from 0 for each code.")
+        groups = self._checked(groups)
         sigmas = [self._charge(1, cost, f"table of {' x '.join(clique)}") for clique, cost in zip(cliques, costs, strict=True)]
 
-        def tables(source: Source) -> list[np.ndarray]:
-            return [_grouped(t, [groups.get(a) for a in c]) for t, c in zip(source.counts(cliques), cliques, strict=True)]
-
-        noisy = self._answers("measure", tables, sigmas)
+        noisy = self._answers("measure", lambda source: source.counts(cliques, groups), sigmas)
         return [Marginal(*each) for each in zip(cliques, noisy, sigmas, strict=True)]
 
     @_one_at_a_time
-    def score(self, candidates: Sequence[Candidate], *, cost: float) -> np.ndarray:
+    def score(
+        self, candidates: Sequence[Candidate], *, cost: float, groups: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
         """Noisy L1 distance of each candidate's estimate to the real table, in rows; all together cost `cost` rho."""
+        groups = self._checked(groups)
+        sizes = dict(self.domain) | {name: int(group.max()) + 1 for name, group in groups.items()}
         for candidate in candidates:
-            shape, estimate = tuple(self.domain[a] for a in candidate.attrs), candidate.estimate
+            shape, estimate = tuple(sizes[a] for a in candidate.attrs), candidate.estimate
             counts = estimate.dtype.kind in "iu" and estimate.shape == shape and estimate.min() >= 0
             if not (counts and estimate.sum(dtype=float) <= MAX_ROWS):
                 raise Unaccounted(
@@ -197,7 +195,7 @@ class PrivateTable:
         sigma = self._charge(len(candidates), cost / len(candidates), f"fit of {len(candidates)} tables")
 
         def distances(source: Source) -> list[np.ndarray]:
-            tables = source.counts([c.attrs for c in candidates])
+            tables = source.counts([c.attrs for c in candidates], groups)
             apart = [np.abs(table - c.estimate.astype(np.int64)).sum() for table, c in zip(tables, candidates, strict=True)]
             return [np.array(apart, dtype=np.int64)]
 
@@ -252,6 +250,13 @@ class PrivateTable:
         paid = {"steps": steps, "rate": rate, "clip": clip, "multiplier": multiplier}
         return GradientStream(codes, units, sizes, critic, **paid, tap=self.tap)
 
+    def _checked(self, groups: Mapping[str, np.ndarray] | None) -> Mapping[str, np.ndarray]:
+        """Groups of codes, which have to be public whole numbers from 0, one for each code."""
+        for name, group in (groups or {}).items():
+            if group.dtype.kind not in "iu" or group.shape != (self.domain[name],) or group.min() < 0:
+                raise Unaccounted(f"the groups of {name!r} are not one whole number from 0 for each code.")
+        return groups or {}
+
     def _sigma(self, cost: float, sensitivity: float) -> float:
         """Noise scale that `cost` buys for an answer that one row moves by `sensitivity` in L2 norm; rounded up."""
         return math.hypot(self.schema.unit.max_rows * sensitivity / math.sqrt(2 * cost), LATTICE) * (1 + 1e-12)
@@ -276,13 +281,3 @@ class PrivateTable:
             scale = np.repeat(sigmas, [table.size for table in exact])
             self.tap(Event(kind, lambda source: flat(ask(source)), flat(exact), flat(noisy), scale, least))
         return noisy
-
-
-def _grouped(table: np.ndarray, groups: Sequence[np.ndarray | None]) -> np.ndarray:
-    """A table with the codes of each group added up, axis by axis."""
-    for axis, group in enumerate(groups):
-        if group is not None:
-            sums = np.zeros((int(group.max()) + 1, *np.delete(table.shape, axis)), dtype=table.dtype)
-            np.add.at(sums, group, np.moveaxis(table, axis, 0))
-            table = np.moveaxis(sums, 0, axis)
-    return table

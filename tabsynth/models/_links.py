@@ -58,8 +58,13 @@ class Link:
         return out
 
 
+def apart(allowed: Mapping[tuple[int, int], np.ndarray], shares: Sequence[np.ndarray]) -> dict[tuple[int, int], np.ndarray]:
+    """The pairs among `allowed` whose cells fall into parts that no row can leave by changing one column; see `links`."""
+    return {pair: cells for pair, cells in allowed.items() if _falls_apart(cells, shares[pair[0]], shares[pair[1]])}
+
+
 def links(allowed: Mapping[tuple[int, int], np.ndarray], shares: Sequence[np.ndarray]) -> list[Link]:
-    """The links that pairs of columns make whose cells fall apart.
+    """The links that pairs of columns make whose cells fall `apart`.
 
     Parameters
     ----------
@@ -68,10 +73,9 @@ def links(allowed: Mapping[tuple[int, int], np.ndarray], shares: Sequence[np.nda
     shares : sequence of ndarray
         Positive, for each column.
     """
-    apart = [pair for pair, cells in allowed.items() if _falls_apart(cells, shares[pair[0]], shares[pair[1]])]
     out = []
-    for columns in _together(apart):
-        inside = {pair: allowed[pair] for pair in apart if pair[0] in columns}
+    for columns in _together(list(allowed)):
+        inside = {pair: cells for pair, cells in allowed.items() if pair[0] in columns}
         parts = _parts(columns, inside, shares)
         if max(map(np.max, parts)) > 0:
             out.append(Link(columns, parts, [shares[i] for i in columns]))

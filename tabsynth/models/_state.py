@@ -52,14 +52,15 @@ class State:
         require(self._plain[name] == wanted, f"{name} are not those of the schema")
         return wanted
 
-    def indices(self, name: str, length: int, low: int, high: int) -> list[tuple[int, ...]]:
+    def indices(self, name: str, length: int | range, low: int, high: int) -> list[tuple[int, ...]]:
         """A list of tuples of `length` whole numbers, each from `low` up to but without `high`."""
         found = self._plain[name]
+        lengths = length if isinstance(length, range) else (length,)
         fits = isinstance(found, list) and all(
-            isinstance(each, list) and len(each) == length and all(type(i) is int and low <= i < high for i in each)
+            isinstance(each, list) and len(each) in lengths and all(type(i) is int and low <= i < high for i in each)
             for each in found
         )
-        require(fits, f"{name} are not tuples of {length} of the columns")
+        require(fits, f"{name} are not tuples of {' or '.join(map(str, lengths))} of the columns")
         return [tuple(each) for each in found]
 
     def shape(self, name: str, axes: int, most: int) -> tuple[int, ...]:

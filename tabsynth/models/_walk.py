@@ -15,8 +15,8 @@ import numpy as np
 
 from tabsynth.access import Marginal
 from tabsynth.models import _tables
-from tabsynth.models._field import Field, Tables
-from tabsynth.models._links import Link, links
+from tabsynth.models._field import Clique, Field, Groups, Tables
+from tabsynth.models._links import Link, apart, links
 
 Cells = tuple[int, ...]
 """The columns of a table, by number, in increasing order."""
@@ -31,9 +31,10 @@ EMPTY = 30.0
 THIN = 0.15
 """A cell with less than that share of what was expected is no way through for rows."""
 
-CLEARLY, AT_MOST, SURELY = 5.0, 2.0, 3.0
-"""A cell or a stretch of a line is held to be empty if at least `CLEARLY` standard deviations of rows were expected there and at most `AT_MOST` of
-noise were counted; a cell that counts `SURELY` of noise is no part of a stretch."""
+SCARCE, CHANCE, SURELY = 6.0, 25.0, 3.0
+"""A cell, or a stretch of a line, is held to be empty if more than `CHANCE` rows were expected there and more than `SCARCE` times what was counted and its noise
+(`learn` may ask for more);
+a cell that counts `SURELY` of noise is no part of a stretch."""
 
 BALANCE_MEAN, BALANCE_OFFERS = 8, 6
 BALANCE_TABLES, BALANCE_CELLS = 1_000, 4_000_000
@@ -47,8 +48,10 @@ class Evidence:
     Parameters
     ----------
     attrs : tuple of int
-    owner : ndarray of int64, one axis for each column
-        For every cell of codes, the number of its cell of groups.
+    groups : sequence of ndarray of int64 or None
+        For each column, the group of each code; None where every code is its own.
+    shape : tuple of int
+        Groups of each column.
     counts, expected : ndarray, shape (cells of groups,)
         The noisy counts, and those of the field before it knew them, at least one half.
     variance : ndarray, shape (cells of groups,)
@@ -57,15 +60,24 @@ class Evidence:
         Prior variance of the correction to a cell's log-potential.
     empty : ndarray of bool, shape (cells of groups,)
         Cells that are held to be empty.
+    clique : int
+        Which of the field's cliques has its potential, for three or more columns.
     """
 
     attrs: Cells
-    owner: np.ndarray
+    groups: Groups | None
+    shape: tuple[int, ...]
     counts: np.ndarray
     expected: np.ndarray
     variance: np.ndarray
     spread: np.ndarray
     empty: np.ndarray
+    clique: int
+
+    def by_code(self, values: np.ndarray) -> np.ndarray:
+        """Values of the cells of groups, for every cell of codes."""
+        values = values.reshape(self.shape)
+        return values if self.groups is None else values[np.ix_(*self.groups)]
 
 
 class Walk:
@@ -83,6 +95,8 @@ class Walk:
 
     Attributes
     ----------
+    shares : list of ndarray
+        As given, none of them zero.
     doubt : callable, optional
         Added to the field's log-density: what it is held to lack.
     """
@@ -97,12 +111,12 @@ class Walk:
         self._evidence: list[Evidence] = []
         self._moved: list[np.ndarray] = []
         self._fitted = 0
-        self._shares = [np.maximum(p, FLOOR) for p in shares]
+        self.shares = [np.maximum(p, FLOOR) for p in shares]
         self._links: list[Link] = []
 
-    def expect(self, attrs: Sequence[Cells]) -> list[np.ndarray]:
-        """The field's counts of these tables, averaged over a few steps, for `total` rows."""
-        tables = Tables(self.sizes, attrs)
+    def expect(self, attrs: Sequence[Cells], groups: Sequence[Groups | None] | None = None) -> list[np.ndarray]:
+        """The field's counts of these tables, averaged over a few steps, for `total` rows; of groups of codes where they are given."""
+        tables = Tables(self.sizes, attrs, groups)
         counts = np.zeros(tables.cells)
         for _ in range(AVERAGED):
             self._step(self.codes)
@@ -118,6 +132,7 @@ class Walk:
         groups: Sequence[np.ndarray] | None = None,
         spread: float | None = None,
         by: int | None = None,
+        scarce: float = SCARCE,
     ) -> None:
         """Take in a noisy table.
 
@@ -129,23 +144,28 @@ class Walk:
         expected : ndarray, one axis for each column
             What `expect` said of it.
         groups : sequence of ndarray, optional
-            For each column, the group of each code; where there are none, every code is its own.
+            For each column, the group of each code; where there are none, every code is its own. `expected` may be of codes or of groups.
         spread : float, optional
             The prior's width; estimated unless given.
         by : int, optional
             The axis whose codes get a width each: what few rows hold may depend on much.
+        scarce : float
+            A cell is held to be empty where more than so many times what was counted, and its noise, was expected.
         """
-        groups = groups or [np.arange(n) for n in expected.shape]
-        owner = np.ravel_multi_index(np.ix_(*groups), noisy.counts.shape)
-        expected = np.bincount(owner.ravel(), expected.ravel(), noisy.counts.size).reshape(noisy.counts.shape) + 0.5
+        if groups and expected.shape != noisy.counts.shape:
+            owner = np.ravel_multi_index(np.ix_(*groups), noisy.counts.shape)
+            expected = np.bincount(owner.ravel(), expected.ravel(), noisy.counts.size).reshape(noisy.counts.shape)
+        expected = expected + 0.5
         variance = noisy.sigma**2 + expected
         if spread is None:
             spread = _spreads(noisy.counts - expected, expected, variance, by)
         width = np.broadcast_to(spread, expected.shape)
-        empty = _empty(noisy.counts, expected, noisy.sigma)
+        empty = _empty(noisy.counts, expected, noisy.sigma, scarce) if len(attrs) < 3 else np.zeros(expected.shape, dtype=bool)
+        start = np.where(noisy.counts > SURELY * noisy.sigma, np.log(np.maximum(noisy.counts, 1) / expected), 0.0)
         parts = (np.where(empty, 0, noisy.counts), expected, variance, width, empty)
-        self._evidence.append(Evidence(attrs, owner, *(x.ravel() for x in parts)))
-        self._moved.append(_start(noisy, expected, empty))
+        clique = sum(len(e.attrs) > 2 for e in self._evidence)
+        self._evidence.append(Evidence(attrs, groups, expected.shape, *(x.ravel() for x in parts), clique))
+        self._moved.append(start.ravel())
 
     def run(self, steps: int, first: float, last: float) -> None:
         """Fit the potentials by persistent contrastive divergence; the rate falls geometrically from `first` to `last`.
@@ -154,44 +174,53 @@ class Walk:
         Gaussian noise and prior w ~ N(0, spread), divided by the cell's Fisher information, expected / variance (cells
         that fill up count as expected as they do).
         """
-        unrelated = {e.attrs: np.zeros(e.owner.shape, np.float32) for e in self._evidence if len(e.attrs) == 2}
-        self.field = Field(self.sizes, self.field.single, unrelated | self.field.pairs)
-        for e, moved in zip(self._evidence[self._fitted :], self._moved[self._fitted :], strict=True):
-            self.field.add(e.attrs, np.where(e.empty, -EMPTY, moved).astype(np.float32)[e.owner])
-        if self._fitted < len(self._evidence):
-            self._fitted, self._links = len(self._evidence), links(self._allowed(), self._shares)
+        self._take_in()
         scale = len(self.codes) / self.total
-        tables = Tables(self.sizes, [e.attrs for e in self._evidence])
-        starts = np.cumsum([0, *(e.counts.size for e in self._evidence)])
-        owner = np.concatenate([start + e.owner.ravel() for e, start in zip(self._evidence, starts, strict=False)])
+        tables = Tables(self.sizes, [e.attrs for e in self._evidence], [e.groups for e in self._evidence])
         noisy, expected, variance, spread = (
             np.concatenate([getattr(e, name) for e in self._evidence]) * scale**power
             for name, power in (("counts", 1), ("expected", 1), ("variance", 2), ("spread", 0))
         )
         moved, fixed = np.concatenate(self._moved), np.concatenate([e.empty for e in self._evidence])
         recent = expected.copy()
-        ends = np.cumsum([e.owner.size for e in self._evidence])[:-1]
+        ends = np.cumsum([e.counts.size for e in self._evidence])[:-1]
         for rate in np.geomspace(first, last, steps):
             self._step(self.codes)
-            counts = np.bincount(owner, tables.count(self.codes), len(noisy))
+            counts = tables.count(self.codes)
             recent += (counts - recent) / 5
             held = np.maximum(recent, expected)
             prior = variance / (held * spread)
             change = rate * (noisy - counts - prior * moved) / (held + prior + 3)
             change[fixed] = 0
             moved += change
-            for e, part in zip(self._evidence, np.split(change[owner], ends), strict=True):
-                self.field.add(e.attrs, part.reshape(e.owner.shape))
-        self._moved = np.split(moved, starts[1:-1])
+            for e, part in zip(self._evidence, np.split(change, ends), strict=True):
+                self._add(e, part)
+        self._moved = np.split(moved, ends)
 
-    def _allowed(self) -> dict[tuple[int, int], np.ndarray]:
-        """For each measured pair with empty cells, where rows can be."""
-        out: dict[tuple[int, int], np.ndarray] = {}
-        for e in self._evidence:
-            if len(e.attrs) == 2 and e.empty.any():
-                open_ = (~e.empty & (e.counts > THIN * e.expected))[e.owner]
-                out[e.attrs] = out[e.attrs] & open_ if e.attrs in out else open_
-        return out
+    def _take_in(self) -> None:
+        """Give the field a potential for each table that is new, and close the cells that are held to be empty.
+
+        The cells of a link start with the counts that are sure, for jumps would else lose its rows, of whom hardly any were expected, before they are learned.
+        """
+        new = self._evidence[self._fitted :]
+        if not new:
+            return
+        unrelated = {e.attrs: np.zeros(self.sizes[list(e.attrs)], np.float32) for e in new if len(e.attrs) == 2}
+        cliques = [Clique(e.attrs, e.groups, np.zeros(e.shape, np.float32)) for e in new if len(e.attrs) > 2]
+        self.field = Field(self.sizes, self.field.single, unrelated | self.field.pairs, [*self.field.cliques, *cliques])
+        pairs = apart(self._allowed(), self.shares)
+        self._links = links(pairs, self.shares)
+        for k, e in enumerate(new, start=self._fitted):
+            self._moved[k] *= e.attrs in pairs
+            self._add(e, np.where(e.empty, -EMPTY, self._moved[k]))
+        self._fitted = len(self._evidence)
+
+    def _add(self, e: Evidence, change: np.ndarray) -> None:
+        """Add to the potential of a table's cells."""
+        if len(e.attrs) > 2:
+            self.field.add_to_clique(e.clique, change.reshape(e.shape))
+        else:
+            self.field.add(e.attrs, e.by_code(change).astype(np.float32))
 
     def balanced(self) -> np.ndarray:
         """As many rows as walk, whose low-order tables are those of the walk's distribution almost without sampling noise.
@@ -199,8 +228,9 @@ class Walk:
         The tables are averaged over some steps; then rows are offered their next steps and take those that bring the tables of
         all rows together closer to that average.
         """
-        attrs = _balanced_tables(self.sizes, [e.attrs for e in self._evidence])
-        tables = Tables(self.sizes, attrs)
+        attrs = _balanced_tables(self.sizes, [e.attrs for e in self._evidence if len(e.attrs) < 3])
+        groups: list[Groups | None] = [c.groups for c in self.field.cliques]
+        tables = Tables(self.sizes, [*(c.attrs for c in self.field.cliques), *attrs], groups + [None] * len(attrs))
         mean = np.zeros(tables.cells, dtype=np.float32)
         walking = self.codes.copy()
         for _ in range(BALANCE_MEAN):
@@ -212,6 +242,15 @@ class Walk:
             self._step(walking)
             tables.exchange(rows, walking[self.rng.permutation(len(walking))], counts, mean)
         return rows
+
+    def _allowed(self) -> dict[tuple[int, int], np.ndarray]:
+        """For each measured pair with empty cells, where rows can be."""
+        out: dict[tuple[int, int], np.ndarray] = {}
+        for e in self._evidence:
+            if len(e.attrs) == 2 and e.empty.any():
+                open_ = e.by_code(~e.empty & (e.counts > THIN * e.expected))
+                out[e.attrs] = out[e.attrs] & open_ if e.attrs in out else open_
+        return out
 
     def _step(self, codes: np.ndarray) -> None:
         step(self.field, self.doubt, codes, self.rng)
@@ -264,31 +303,24 @@ def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -
     return spread
 
 
-def _empty(counts: np.ndarray, expected: np.ndarray, sigma: float) -> np.ndarray:
+def _empty(counts: np.ndarray, expected: np.ndarray, sigma: float, times: float) -> np.ndarray:
     """Cells of a noisy table that are held to be empty, alone or with others of their line along an axis.
 
-    What is expected there has to be far beyond chance and noise, and what was counted no more than noise. A stretch is all cells of a line that are not
-    surely full, so that hardly any cell is left out for what its own noise was.
+    It is not enough that noise alone could have made what was counted: a cell with a tenth of what is expected is rare, and no cell that rows never enter. A stretch is
+    all cells of a line that are not surely full, so that hardly any cell is left out for what its own noise was.
     """
-    clear = CLEARLY * np.sqrt(sigma**2 + expected) < expected
-    empty = clear & (counts < AT_MOST * sigma)
+
+    def scarce(rows: np.ndarray, seen: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        return (rows > CHANCE) & (rows > times * (np.maximum(seen, 0) + noise))
+
+    empty = scarce(expected, counts, np.full(counts.shape, sigma))
     for axis in range(counts.ndim if counts.ndim > 1 else 0):
-        open_ = counts < SURELY * sigma
+        part = counts < SURELY * sigma
         cells, rows, seen = (
-            np.where(open_, x, 0).sum(axis=axis, keepdims=True) for x in (np.ones_like(expected), expected, counts)
+            np.where(part, x, 0).sum(axis=axis, keepdims=True) for x in (np.ones_like(expected), expected, counts)
         )
-        noise = sigma * np.sqrt(cells)
-        empty |= open_ & (CLEARLY * np.sqrt(noise**2 + rows) < rows) & (seen < AT_MOST * noise)
+        empty |= part & scarce(rows, seen, sigma * np.sqrt(cells))
     return empty
-
-
-def _start(noisy: Marginal, expected: np.ndarray, empty: np.ndarray) -> np.ndarray:
-    """Log-potentials to start from, shape (cells,): zero, but beside empty cells those that give each cell that is surely full its count at once.
-
-    Else the rows of a link, of whom hardly any were expected where all of them are, would be lost first.
-    """
-    full = (noisy.counts > SURELY * noisy.sigma) & empty.any()
-    return np.where(full, np.log(np.maximum(noisy.counts, 1) / expected), 0.0).ravel()
 
 
 def _balanced_tables(sizes: np.ndarray, measured: Sequence[Cells]) -> list[Cells]:

@@ -17,14 +17,17 @@ from typing import Any
 import numpy as np
 
 from tabsynth.access import MAX_ROWS, Codes, Counts, Marginal, Progress
-from tabsynth.models import _tables
-from tabsynth.models._field import Field
+from tabsynth.models import _looks, _tables
+from tabsynth.models._field import WIDEST, Clique, Field
 from tabsynth.models._state import State, require
-from tabsynth.models._walk import Cells, Walk
+from tabsynth.models._walk import SCARCE, Cells, Walk
 from tabsynth.simplex import nonnegative
 
-STRONGEST, MOST_LINKS = 1e6, 2**26
-"""Largest log-potential of a field that is loaded; and most columns times the pairs of the one that has most of them."""
+STRONGEST, MOST_LINKS = 1e6, 2**21
+"""Largest log-potential of a field that is loaded; and most columns times the pairs, or cliques, of the one that has most of them."""
+
+NAMES = ("columns", "sizes", "pairs", "cliques")
+"""What a model says of itself beside its arrays."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,20 @@ class AIM:
         the noise.
     rounds : int
     scores : float
-        Share of the budget for the scores of all pairs in one round.
-    pairs : float
-        Most pairs measured in a round, for each column.
+        Share of the budget for looking at tables in one round.
+    pairs, most_pairs : float
+        So many pairs, for each column, are chosen by their distance alone in a round, and so many tables at most.
     noise : float
-        A pair is measured if its distance is at least that many times the noise it would be measured with.
+        Further tables are measured if their distance is at least that many times the noise they would be measured with.
     linked : float
         A table of two columns of which one tells the other is measured as well as a table of ``linked**1.5`` cells, however small it is.
+    scarce : float
+        In tables with the target, a cell is held to be empty where so many times what was counted, and its noise, was expected: a few rows there are most of
+        what a column can say about the target.
+    tables : int
+        Tables of three columns, or of a larger number, are looked at if there are no more of them.
+    full, groups : float, int
+        Tables of three columns are counted in at most `groups` groups of each column's codes, and so few that a cell holds `full` times its noise.
     cells : int
         Pairs with more cells than that are never looked at: hardly one of them would stand out.
     clear : float
@@ -71,10 +81,15 @@ class AIM:
     alone: float = 0.25
     told: float = 1.0
     rounds: int = 3
-    scores: float = 0.007
-    pairs: float = 2.0
-    noise: float = 0.5
+    scores: float = 0.016
+    pairs: float = 0.8
+    most_pairs: float = 3.0
+    noise: float = 2.0
     linked: float = 25.0
+    scarce: float = 40.0
+    tables: int = 1_500
+    full: float = 5.0
+    groups: int = 6
     cells: int = 250_000
     clear: float = 2.0
     fewest: int = 8_192
@@ -120,7 +135,7 @@ class AIM:
                 walk.learn(m, a, expected, spread=1.0)
             else:
                 parts = [groups.get(c, np.arange(data.domain[c])) for c in m.attrs]
-                walk.learn(m, a, expected, groups=parts, by=m.attrs.index(self.target))
+                walk.learn(m, a, expected, groups=parts, by=m.attrs.index(self.target), scarce=self.scarce)
         return walk
 
     def _star(self, data: Counts, cost: float) -> tuple[list[Marginal], dict[str, np.ndarray]]:
@@ -149,48 +164,49 @@ class AIM:
         return tables + data.measure(pairs, costs=costs, groups=groups), groups
 
     def _round(self, data: Counts, walk: Walk, cost: float, rounds_left: int, kept: float) -> None:
-        """Score all pairs, measure those worth it with this round's part of all but `kept` of the budget, and take them in."""
-        names = list(data.domain)
-        every = itertools.combinations(range(len(names)), 2)
-        pairs: list[Cells] = [p for p in every if math.prod(walk.sizes[list(p)]) <= self.cells]
-        expected, gain, chosen = walk.expect(pairs), np.zeros(0), list[int]()
-        later = kept + (rounds_left - 1) * cost
-        if pairs:
-            noisy = data.score(_tables.candidates([tuple(names[i] for i in p) for p in pairs], expected), cost=cost)
-            gain = noisy - [_tables.chance_distance(e) for e in expected]
-            spend = (data.left() - later) / rounds_left
-            least = self.clear * data.sigma(cost / len(pairs))
-            chosen = self._worth(gain, [e.size for e in expected], least, data.sigma(spend))[: math.ceil(self.pairs * len(names))]
+        """Look at tables, measure those worth it with this round's part of all but `kept` of the budget, and take them in."""
+        looks = self._looks(data, walk, cost, rounds_left)
+        spend = (data.left() - kept - (rounds_left - 1) * cost) / rounds_left
+        base, most = (math.ceil(each * len(data.domain)) for each in (self.pairs, self.most_pairs))
+        chosen = _looks.worth(looks, self.clear, self.noise, data.sigma(spend), base, most)
         if not chosen and rounds_left > 1:
             return
-        attrs = [pairs[q] for q in chosen] or [(i,) for i in range(len(names))]
-        beliefs = [expected[q] for q in chosen] or walk.expect(attrs)
-        link = [self.linked * _told(gain[q], expected[q]) ** 2 for q in chosen] or [0.0] * len(names)
-        prices = np.maximum([e.size ** (2 / 3) for e in beliefs], link)
-        costs = (data.left() - later) / rounds_left * prices / prices.sum()
-        noisy = data.measure([tuple(names[i] for i in a) for a in attrs], costs=costs.tolist())
-        for a, m, e in zip(attrs, noisy, beliefs, strict=True):
-            walk.learn(m, a, e)
+        if not chosen:
+            singles = [(i,) for i in range(len(data.domain))]
+            alone = _looks.Look(singles, None, walk.expect(singles), np.zeros(len(singles)), 0.0)
+            chosen = [(alone, i) for i in range(len(singles))]
+        prices = np.array([each.expected[q].size ** (2 / 3) for each, q in chosen])
+        link = [_looks.told(each.gain[q], each.expected[q]) if len(each.attrs[q]) == 2 else 0 for each, q in chosen]
+        prices = np.maximum(prices, self.linked * np.square(link))
+        costs = spend * prices / prices.sum()
+        for each in {id(each): each for each, _ in chosen}.values():
+            own = [k for k, (other, _) in enumerate(chosen) if other is each]
+            each.measure(data, walk, [chosen[k][1] for k in own], [float(costs[k]) for k in own], self._scarce)
 
-    def _worth(self, gain: np.ndarray, sizes: Sequence[int], least: float, sigma: float) -> list[int]:
-        """Tables whose gain, in rows, exceeds `least` and `noise` times that of measuring them together; the dearest last.
+    def _scarce(self, names: Sequence[str]) -> float:
+        return self.scarce if self.target in names else SCARCE
 
-        `sigma` is the noise of one cell if all is spent on it. As `_tables.split` shares a budget, a table's noise in L1 norm is in proportion to
-        its price, size**(2/3), and to the square root of the sum of all prices.
+    def _looks(self, data: Counts, walk: Walk, cost: float, rounds_left: int) -> list[_looks.Look]:
+        """All pairs; once their clearest are known, also all tables of three columns, and of more, as far as these are few.
+
+        Those of more columns have a price that shows only what most of the rows take part in, and are not looked at where not even that would show.
         """
-        price = np.array(sizes) ** (2 / 3)
-        order = np.argsort(-gain / price, kind="stable")
-        noise = self.noise * math.sqrt(2 / math.pi) * sigma * np.sqrt(np.cumsum(price[order]))
-        return [int(q) for q, n in zip(order, noise, strict=True) if gain[q] > max(least, n * price[q])]
-
-
-def _told(gain: float, expected: np.ndarray) -> float:
-    """How nearly one of two columns tells the other, from 0 to 1: their distance to what is expected, over the largest there can be.
-
-    Where b = f(a), the L1 distance of the pair's table to independence is 2 n (1 - sum of b's squared shares).
-    """
-    shares = [expected.sum(axis=axis) / max(expected.sum(), 1.0) for axis in range(2)]
-    return float(np.clip(gain / (2 * expected.sum() * min(1 - (p**2).sum() for p in shares) + 1), 0, 1))
+        columns = range(len(data.domain))
+        pairs: list[Cells] = [p for p in itertools.combinations(columns, 2) if math.prod(walk.sizes[list(p)]) <= self.cells]
+        higher = {k: math.comb(len(columns), k) for k in range(3, WIDEST + 1)}
+        first = rounds_left == self.rounds
+        parts = {2: pairs} if pairs else {}
+        parts |= {k: list(itertools.combinations(columns, k)) for k, n in higher.items() if not first and 0 < n <= self.tables}
+        out = []
+        noise = data.sigma((data.left() - rounds_left * cost) / (rounds_left * len(columns)))
+        most = min(max(int((walk.total / (self.full * noise)) ** (1 / 3)), 4), self.groups)
+        for k, attrs in parts.items():
+            price = cost * (1.0 if first else {2: 0.45, 3: 0.45}.get(k, 0.05))
+            if k > 2 and 4 * self.clear * data.sigma(price / len(attrs)) > walk.total:
+                continue
+            by = None if k == 2 else _looks.grouped(data, walk, most) if k == 3 else _looks.halves(data, walk)
+            out.append(_looks.look(data, walk, attrs, by, price))
+        return out
 
 
 @dataclass(frozen=True)
@@ -232,19 +248,23 @@ class FieldModel:
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """See `tabsynth.access.Model`."""
-        pairs = self.field.pairs
+        pairs, cliques = self.field.pairs, self.field.cliques
         plain = {
             "total": self.total,
             "columns": self.columns,
             "sizes": self.field.sizes.tolist(),
             "pairs": [list(p) for p in pairs],
+            "cliques": [list(c.attrs) for c in cliques],
         }
-        return plain, {"rows": self.rows, "single": self.field.single} | {f"pair_{k}": w for k, w in enumerate(pairs.values())}
+        arrays = {"rows": self.rows, "single": self.field.single} | {f"pair_{k}": w for k, w in enumerate(pairs.values())}
+        for k, c in enumerate(cliques):
+            arrays |= {f"clique_{k}": c.weight, f"groups_{k}": np.concatenate(c.groups).astype(np.int32)}
+        return plain, arrays
 
     @classmethod
     def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> FieldModel:
         """See `tabsynth.access.Model`."""
-        return cls._loaded(State(plain, arrays, ("columns", "sizes", "pairs")), domain)
+        return cls._loaded(State(plain, arrays, NAMES), domain)
 
     @classmethod
     def _loaded(cls, state: State, domain: Mapping[str, int], **more: Any) -> FieldModel:
@@ -254,13 +274,35 @@ class FieldModel:
         require(
             len(set(pairs)) == len(pairs) and all(i < j for i, j in pairs), "pairs names a pair of columns twice or backwards"
         )
-        most = max(np.bincount(np.array(pairs, dtype=np.int64).ravel(), minlength=1))
-        require(most * len(sizes) <= MOST_LINKS, "a column has too many pairs")
+        _check_links(pairs, len(sizes))
         potentials = {
             (i, j): state.array(f"pair_{k}", "f4", (sizes[i], sizes[j]), -STRONGEST, STRONGEST) for k, (i, j) in enumerate(pairs)
         }
+        cliques = _loaded_cliques(state, sizes)
         single = state.array("single", "f4", (sum(sizes),), -STRONGEST, STRONGEST)
         shape = (state.shape("rows", 2, MAX_ROWS)[0], len(sizes))
         rows = state.array("rows", "i4", shape, 0, max(sizes) - 1)
         require(bool((rows.max(axis=0) < sizes).all()), "the array rows holds a code that its column does not have")
-        return cls(state.end(), columns, Field(np.array(sizes), single, potentials), rows, **more)
+        return cls(state.end(), columns, Field(np.array(sizes), single, potentials, cliques), rows, **more)
+
+
+def _loaded_cliques(state: State, sizes: list[int]) -> list[Clique]:
+    """The potentials of three and more columns of a state."""
+    cliques = state.indices("cliques", range(3, WIDEST + 1), 0, len(sizes))
+    require(all(i < j for c in cliques for i, j in itertools.pairwise(c)), "cliques names a column twice or backwards")
+    _check_links(cliques, len(sizes))
+    out = []
+    for k, attrs in enumerate(cliques):
+        shape = state.shape(f"clique_{k}", len(attrs), max(sizes))
+        weight = state.array(f"clique_{k}", "f4", shape, -STRONGEST, STRONGEST)
+        own = [sizes[i] for i in attrs]
+        groups = np.split(state.array(f"groups_{k}", "i4", (sum(own),), 0, max(shape) - 1), np.cumsum(own)[:-1])
+        require(all(g.max() + 1 == n for g, n in zip(groups, shape, strict=True)), "groups are not those of their clique")
+        out.append(Clique(attrs, groups, weight))
+    return out
+
+
+def _check_links(found: Sequence[tuple[int, ...]], columns: int) -> None:
+    """Refuse a graph that would need too much memory to be laid out."""
+    most = max(np.bincount(np.array([i for each in found for i in each], dtype=np.int64), minlength=1))
+    require(most * columns <= MOST_LINKS, "a column is in too many pairs or cliques")

@@ -27,7 +27,7 @@ from tabsynth.models._critic import Critic
 from tabsynth.models._field import Tables
 from tabsynth.models._state import State
 from tabsynth.models._walk import Cells, Walk, step
-from tabsynth.models.aim import AIM, FieldModel
+from tabsynth.models.aim import AIM, NAMES, FieldModel
 
 MOVES, MOST_TRUST = 3, 100.0
 """Steps that take copies of a row away from it; largest factor on a critic's output."""
@@ -164,6 +164,6 @@ class CTGANModel(FieldModel):
     @classmethod
     def load(cls, plain: Any, arrays: Mapping[str, np.ndarray], domain: Mapping[str, int]) -> CTGANModel:
         """See `tabsynth.access.Model`."""
-        state = State(plain, arrays, ("columns", "sizes", "pairs", "trust"))
+        state = State(plain, arrays, (*NAMES, "trust"))
         trust, critic = state.number("trust", 0, MOST_TRUST), Critic.loaded(state, list(domain.values()))
         return cls._loaded(state, domain, critic=critic, trust=trust)

@@ -107,6 +107,8 @@ def questions(schema: Schema, domain, seed: int):
     shape = {c: tuple(domain[a] for a in c) for c in cliques}
     guess = [Candidate(c, rng.integers(0, 5, shape[c])) for c in cliques]
     groups = {a: rng.integers(0, 3, domain[a]) for a in names if rng.random() < 0.5}
+    size = {a: int(groups[a].max()) + 1 if a in groups else n for a, n in domain.items()}
+    coarse = [Candidate(c, rng.integers(0, 5, tuple(size[a] for a in c))) for c in cliques]
     axis = [c for c in schema.modelled if c.numeric]
     edges = {c.name: origin(c) + np.sort(rng.choice(12, 4, replace=False)).astype(float) for c in axis}
     scores = {a: rng.integers(-9, 10, (domain[a], rng.integers(1, 4))) for a in names}
@@ -115,6 +117,7 @@ def questions(schema: Schema, domain, seed: int):
     yield "measure", lambda t: [m.counts for m in t.measure(cliques, costs=[0.01, 0.02, 0.03])]
     yield "groups", lambda t: [m.counts for m in t.measure(cliques, costs=[0.01] * 3, groups=groups)]
     yield "score", lambda t: [t.score(guess, cost=0.03)]
+    yield "score of groups", lambda t: [t.score(coarse, cost=0.03, groups=groups)]
     if axis:
         yield "cells", lambda t: [m.counts for m in t.cells(edges, cost=dict.fromkeys(edges, 0.01), note="cells").values()]
         steps = {c.name: _grids.steps(c) for c in axis if c.kind in ("integer", "float")}

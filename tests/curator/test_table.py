@@ -125,6 +125,16 @@ def test_grouped_codes_are_counted_together_for_the_same_price(private, monkeypa
     assert private.ledger.charges[-1].rho == private.ledger.charges[-2].rho
 
 
+def test_tables_of_groups_are_scored_as_they_are_measured(private, monkeypatch):
+    monkeypatch.setattr(table_module, "discrete_gaussian", lambda shape, sigma: np.zeros(shape, dtype=np.int64))
+    groups = {"age": np.arange(private.domain["age"]) % 3}
+    real = private.measure([("ward", "age")], costs=[1e-4], groups=groups)[0].counts
+    guess = Candidate(("ward", "age"), real + np.arange(3))
+    assert private.score([guess], cost=1e-4, groups=groups).tolist() == [3 * len(real)]
+    with pytest.raises(Unaccounted, match="one for each cell"):
+        private.score([guess], cost=1e-4)
+
+
 @pytest.mark.parametrize("group", [[0, 1], [-1] * 10, [0.5] * 10])
 def test_groups_are_one_whole_number_for_each_code(private, group):
     size = private.domain["age"]

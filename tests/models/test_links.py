@@ -11,8 +11,8 @@ from tabsynth.access import Marginal
 from tabsynth.curator.ledger import Budget
 from tabsynth.fit import fit_with
 from tabsynth.models._field import Field, Tables
-from tabsynth.models._links import Link, links
-from tabsynth.models._walk import EMPTY, Walk, _empty
+from tabsynth.models._links import Link, apart, links
+from tabsynth.models._walk import EMPTY, SCARCE, Walk, _empty
 from tabsynth.models.aim import AIM
 
 SIZES = np.array([3, 4, 2])
@@ -51,10 +51,10 @@ def test_links_are_the_pairs_whose_cells_fall_apart():
     shares = [np.full(k, 1 / k) for k in SIZES]
     connected = np.ones((4, 2), dtype=bool)
     connected[0, 1] = False
-    (link,) = links({(0, 1): ALLOWED, (1, 2): connected}, shares)
+    (link,) = links(apart({(0, 1): ALLOWED, (1, 2): connected}, shares), shares)
     assert link.columns == [0, 1]
     assert link.part(np.array([[0, 0], [1, 1], [2, 1], [0, 1], [0, 3]])).tolist() == [0, 1, 1, -1, -1]
-    assert links({(1, 2): connected}, shares) == []
+    assert apart({(1, 2): connected}, shares) == {}
 
 
 def test_pairs_that_share_a_column_are_one_link():
@@ -89,10 +89,11 @@ def test_what_stands_out_as_empty():
     """Alone, in a line, and not where noise hides it or where rows are."""
     expected = np.array([[900.0, 300, 30, 30, 30, 30, 30, 30, 30, 30], [900, 300, 30, 30, 30, 30, 30, 30, 30, 30]])
     counts = np.array([[900, 3, 8, -9, 2, 7, -3, 4, 1, -2], [900, 290, 25, 40, 20, 35, 28, 33, 31, 27]])
-    empty = _empty(counts, expected, 10.0)
+    empty = _empty(counts, expected, 10.0, SCARCE)
     assert empty[0].tolist() == [False] + [True] * 9
     assert not empty[1].any()
-    assert not _empty(counts, expected, 100.0).any()
+    assert not _empty(counts, expected, 100.0, SCARCE).any()
+    assert not _empty(counts, expected, 10.0, 40.0).any()
 
 
 def test_a_link_is_learned_without_losing_its_rows():
@@ -138,7 +139,7 @@ def broken(table):
 
 
 def test_links_hold_and_more_budget_helps():
-    """20,000 rows. Before: .8, 1.2 and 1.0 % broken at epsilon 1, and still .2, .8 and .3 % at 10."""
+    """20,000 rows for which 4,096 walk, 120 of them with a claim. Before: about 1 % of rows broken in each way at epsilon 1, and .2 to .8 % at 10."""
     frame = claims(20_000, np.random.default_rng(0))
     listed = {"kind": "categorical", "labels": [0, 1, 2], "nullable": False}
 
@@ -153,7 +154,7 @@ def test_links_hold_and_more_budget_helps():
         sample = fit_with(algorithm, frame, schema, Budget(epsilon, 1e-6, 0.1)).sample(20_000)
         share[epsilon] = broken(sample)
         kept = [((t.claim > 0) & (t.amount > 0)).mean() for t in (sample.astype(float), frame)]
-        assert kept[0] == pytest.approx(kept[1], rel=0.5 if epsilon == 1 else 0.15)
+        assert kept[0] == pytest.approx(kept[1], rel=0.5 if epsilon == 1 else 0.3)
     assert (share[1] < 0.004).all()
     assert share[10].sum() < max(share[1].sum() / 10, 2e-4)
 
