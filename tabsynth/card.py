@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabsynth.codec import EXACT_VALUES, Codec, Labels
 from tabsynth.schema import Schema
+from tabsynth.times import Times
 
 if TYPE_CHECKING:
     from tabsynth.curator.ledger import Ledger
@@ -137,7 +138,11 @@ def bought(codec: Codec) -> list[dict[str, Any]]:
     out = []
     for c in codec.schema.modelled:
         coder = codec.coders[c.name]
-        if isinstance(coder, Labels) and c.discover:
+        if isinstance(coder, Times):
+            out.append({"column": c.name, "what": "range and days" if c.discover else "days", "size": len(coder.day.starts)})
+            if coder.time is not None:
+                out.append({"column": c.name, "what": "times of day", "size": len(coder.time.starts)})
+        elif isinstance(coder, Labels) and c.discover:
             out.append({"column": c.name, "what": "categories", "size": len(coder.values)})
         elif not isinstance(coder, Labels) and (c.discover or len(coder.mass) > EXACT_VALUES):
             out.append({"column": c.name, "what": "range and bins" if c.discover else "bins", "size": len(coder.starts)})

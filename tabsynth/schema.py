@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.errors import OptionError, SchemaError
+from tabsynth.resolution import RESOLUTIONS, fault
 from tabsynth.yaml_file import read_yaml, write_yaml
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ OTHER = "OTHER"
 _ENTRIES = ("name", "description", "unit", "target", "protected", "columns")
 _FIELDS = {
     "kind", "labels", "minimum", "maximum", "decimals", "nullable", "discover", "outside", "description",
+    "resolution", "parts",
 }  # fmt: skip
 _EPOCH = dt.datetime(1970, 1, 1)
 
@@ -62,6 +64,10 @@ class Column:
         Buy the labels or the range with privacy budget.
     outside : {'clamp', 'missing', 'other'}
         What a value outside the range or list counts as. ``other`` adds the label ``OTHER``.
+    resolution : {'second', 'minute', 'quarter', 'hour', 'day'}, optional
+        What the times of day of a datetime column are whole multiples of; finer values are cut. Without it, it is bought.
+    parts : tuple of {'date', 'weekday', 'month', 'time'}, optional
+        What of dates and datetimes is related to other columns; by default the date, the weekday and the time of day.
     """
 
     name: str
@@ -74,6 +80,8 @@ class Column:
     discover: bool = False
     outside: str = ""
     description: str = ""
+    resolution: str | None = None
+    parts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.outside:
@@ -97,10 +105,10 @@ class Column:
 
     @property
     def step(self) -> float | None:
-        """Spacing of the values on the axis (1 for integers, days and seconds), or None for unrounded floats."""
+        """Spacing of the values on the axis (1 for integers and days, in seconds for datetimes), or None for unrounded floats."""
         if self.kind == "float":
             return None if self.decimals is None else 10.0**-self.decimals
-        return 1.0
+        return float(RESOLUTIONS.get(self.resolution, 1))
 
     def on_grid(self, positions: np.ndarray) -> np.ndarray:
         """Axis positions, as the nearest floating-point numbers to what their decimals say."""
@@ -271,10 +279,10 @@ def _is_number(value: Any) -> bool:
 
 def _column_to_dict(column: Column) -> dict[str, Any]:
     out: dict[str, Any] = {"kind": column.kind}
-    for name in ("labels", "minimum", "maximum", "decimals"):
+    for name in ("labels", "minimum", "maximum", "decimals", "resolution", "parts"):
         value = getattr(column, name)
         if value is not None:
-            out[name] = list(value) if name == "labels" else value.isoformat() if isinstance(value, dt.date) else value
+            out[name] = list(value) if isinstance(value, tuple) else value.isoformat() if isinstance(value, dt.date) else value
     if not column.nullable:
         out["nullable"] = False
     if column.discover:
@@ -296,10 +304,11 @@ def _column_from_dict(name: Any, spec: Any) -> Column:
     fields = dict(spec)
     if fields.get("outside") == "":
         raise SchemaError(f"column {name!r}: outside is empty; leave it out to have the default.")
-    if "labels" in fields:
-        if not isinstance(fields["labels"], list | tuple):
-            raise SchemaError(f"column {name!r}: labels must be a list.")
-        fields["labels"] = tuple(fields["labels"])
+    for listed in ("labels", "parts"):
+        if listed in fields:
+            if not isinstance(fields[listed], list | tuple):
+                raise SchemaError(f"column {name!r}: {listed} must be a list.")
+            fields[listed] = tuple(fields[listed])
     for bound in ("minimum", "maximum"):
         if bound in fields and fields["kind"] in ("date", "datetime"):
             fields[bound] = _moment(name, bound, fields[bound], fields["kind"])
@@ -331,6 +340,8 @@ def _check_column(c: Column) -> None:
         fail("description must be text.")
     if c.decimals is not None and (c.kind != "float" or not _is_int(c.decimals) or not 0 <= c.decimals <= 12):
         fail(f"decimals is {c.decimals!r}; it is for float columns, a whole number from 0 to 12.")
+    if wrong := fault(c.kind, c.resolution, c.parts):
+        fail(wrong)
     if c.numeric:
         _check_range(c, fail)
     elif c.minimum is not None or c.maximum is not None:

@@ -17,9 +17,11 @@ import numpy as np
 
 from tabsynth.access import Marginal
 from tabsynth.codec import Bins, Codec, Labels, public_coder
+from tabsynth.curator._moments import moments
 from tabsynth.curator.table import PrivateTable
 from tabsynth.schema import OTHER, Column
 from tabsynth.simplex import nonnegative
+from tabsynth.times import is_temporal
 
 FIRST, BRANCH = 64, 8
 SINGLE_ROUND = 128
@@ -30,7 +32,7 @@ CLEAR = 10.0
 VIRTUAL_STEPS = 2**20
 FALLING = 0.6
 SHARE, MOST = 0.03, 0.25
-"""Each column with something to buy gets this share of the budget, all together at most `MOST`."""
+"""Each column with something to buy gets this share of the budget (a datetime two), all together at most `MOST`."""
 
 
 def discover(table: PrivateTable) -> Codec:
@@ -41,13 +43,16 @@ def discover(table: PrivateTable) -> Codec:
     schema = table.schema
     coders: dict[str, Labels | Bins | None] = {c.name: public_coder(c) for c in schema.modelled}
     needy = [c for c in schema.modelled if coders[c.name] is None]
-    cost = table.left() * min(SHARE, MOST / len(needy)) if needy else 0.0
+    weights = {c.name: 2 if c.kind == "datetime" else 1 for c in needy}
+    cost = table.left() * min(SHARE, MOST / sum(weights.values())) if needy else 0.0
     listed = [c for c in needy if c.kind == "categorical"]
     for c in listed:
         values = [v for v in table.labels(c.name, cost=cost, failure=table.ledger.budget.failure / len(listed)) if v != OTHER]
         spare = (OTHER,) if c.outside == "other" or not values else ()
         coders[c.name] = Labels((*values, *spare), c.nullable)
-    coders |= _bins(table, {c.name: c for c in needy if c.numeric}, cost)
+    coders |= _bins(table, {c.name: c for c in needy if c.numeric and not is_temporal(c)}, cost)
+    timed = {c.name: c for c in needy if is_temporal(c)}
+    coders |= moments(table, timed, {name: cost * weights[name] for name in timed})
     return Codec(schema, coders)
 
 
