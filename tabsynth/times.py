@@ -124,7 +124,7 @@ class Times:
     time : Bins, optional
         Of datetimes: over seconds since midnight, in whole steps of the finest level that occurs.
     levels : ndarray of float64, shape (len(LEVELS),), optional
-        Share of the times of day that each of `LEVELS` is the coarsest to hold.
+        Weights by which the times of a cell share its mass, for each of `LEVELS` that is the coarsest to divide them.
     late : bool
         Whether `STAND_INS` come with the last second of the day and not with the first.
     """
@@ -192,9 +192,7 @@ class Times:
     @cached_property
     def _clock(self) -> _Axis:
         at = np.arange(round(self.time.edges[0]), round(self.time.edges[-1]))
-        level = level_of(at)
-        among = np.bincount(level_of(np.arange(DAY)), minlength=len(LEVELS))
-        return _Axis.of(self.time, at, (self.levels / among)[level], np.zeros(len(at), dtype=np.int64))
+        return _Axis.of(self.time, at, self.levels[level_of(at)], np.zeros(len(at), dtype=np.int64))
 
     @property
     def _asked(self) -> list[str]:

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tabsynth.simplex import nonnegative
+
 EMPTY, LONE = 2.5, 4.5
-"""A cell in clear structure whose count lies below so many times its noise is taken for empty: usually, and where nothing is known of its
-neighbourhood, so that whether anything is there at all hangs on it."""
-CLEAR = 0.8
-"""Structure is clear where no more than 1 - `CLEAR` of the squared deviations from an even spread can be noise."""
+"""Counts together stand out where they are so many times their noise: usually, and where nothing is known of the neighbourhood, so that
+whether anything is there at all hangs on it."""
+FEW = 0.2
+"""Cells that are expected to hold less than their noise, and together no more than this share, hold nothing where they do not stand out."""
 
 
-def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total: float, *, empty: float = EMPTY) -> np.ndarray:
+def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total: float, empty: float = EMPTY) -> np.ndarray:
     """Masses of cells that share a total.
 
     Parameters
@@ -26,7 +28,7 @@ def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total:
     total : float
         What the masses add up to, in rows.
     empty : float
-        As `EMPTY`; more where there are many cells. 0 if none may be taken for empty.
+        As `EMPTY`.
 
     Returns
     -------
@@ -34,21 +36,46 @@ def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total:
 
     Notes
     -----
-    The deviations from the even spread are shrunk by the positive-part James-Stein factor (Efron and Morris, JASA 1973), so that what
-    could be noise goes. Where much is left, the spread is not even, and a count that does not stand out from noise counts as none.
+    Cells that stand out above an even spread are taken aside, until none is left that does. What is left is as good as even among
+    themselves; where it does not even stand out together, it is taken for empty.
     """
+    if len(measured) == 1 or total <= 0:
+        return max(total, 0.0) * expected
+    mass, low, left = np.zeros(len(measured)), np.ones(len(measured), dtype=bool), total
+    least = max(empty, math.sqrt(2 * math.log(len(measured))) + 0.5)
+    while low.any():
+        high = np.flatnonzero(low)[measured[low] - _even(left, expected[low]) > least * sigma[low]]
+        if not len(high):
+            break
+        low[high] = False
+        inside, outside = (sigma[low] ** 2).sum(), (sigma[~low] ** 2).sum()
+        left = ((total - measured[~low].sum()) * inside + measured[low].sum() * outside) / (inside + outside)
+    mass[~low] = _shrunk(measured[~low], expected[~low], sigma[~low], total - left)
+    if low.all() or left > empty * math.sqrt((sigma[low] ** 2).sum()):
+        mass[low] = _shrunk(measured[low], expected[low], sigma[low], left)
+        slight = low & (total * expected < sigma / 2) & (measured < least * sigma)
+        if expected[slight].sum() < FEW * expected[low].sum():
+            mass[slight] = 0.0
+    mass[mass > 0] = nonnegative(mass[mass > 0])
+    return mass * (total / mass.sum()) if mass.sum() > 0 else total * expected
+
+
+def _even(total: float, expected: np.ndarray) -> np.ndarray:
+    """An even spread of a total."""
+    whole = expected.sum()
+    return total * (expected / whole if whole > 0 else np.full(len(expected), 1 / len(expected)))
+
+
+def _shrunk(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total: float) -> np.ndarray:
+    """Counts that add up to a total, drawn towards an even spread by the positive-part James-Stein factor (Efron and Morris, JASA 1973)."""
     m = len(measured)
-    even = max(total, 0.0) * expected
-    if m == 1 or total <= 0:
-        return even
+    if m < 2:
+        return np.full(m, total)
+    even = _even(total, expected)
     deviation = measured + (total - measured.sum()) * sigma**2 / (sigma**2).sum() - even
     spread = float((deviation**2 / sigma**2).sum())
     kept = max(0.0, 1 - (m - 3 if m > 3 else m - 1) / spread) if spread > 0 else 0.0
-    mass = even + kept * deviation
-    least = max(empty, math.sqrt(2 * math.log(m)) + 0.5) * sigma
-    mass[(empty > 0) & (measured < least) & ((even - measured > least) | (kept > CLEAR))] = 0.0
-    mass = np.maximum(mass, 0.0)
-    return mass * (total / mass.sum()) if mass.sum() > 0 else even
+    return even + kept * deviation
 
 
 def nested(
@@ -79,6 +106,6 @@ def nested(
         new = np.zeros(groups)
         for p in np.unique(above):
             mine = above == p
-            new[mine] = family(sums[mine], wide[mine] / wide[mine].sum(), sigma * np.sqrt(held[mine]), mass[p], empty=empty)
+            new[mine] = family(sums[mine], wide[mine] / wide[mine].sum(), sigma * np.sqrt(held[mine]), mass[p], empty)
         parent, mass = level, new
     return mass

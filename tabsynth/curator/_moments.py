@@ -21,7 +21,7 @@ from tabsynth.curator._estimate import LONE, family, nested
 from tabsynth.curator.table import PrivateTable
 from tabsynth.resolution import RESOLUTIONS
 from tabsynth.schema import Column
-from tabsynth.times import DAY, LEVELS, SIZES, STAND_INS, Times, calendar, level_of, product, spread, usual_parts
+from tabsynth.times import DAY, LEVELS, SIZES, STAND_INS, Times, calendar, level_of, spread, usual_parts
 
 SHARES = {"day": 0.5, "time": 0.25, "level": 0.05, "weekday": 0.08, "monthday": 0.06, "month": 0.06}
 """Of what a datetime may spend; a date spends those that it has in the same proportions."""
@@ -93,8 +93,10 @@ def _moment(table: PrivateTable, column: Column, cost: float) -> Times:
     if column.kind == "date":
         return Times(day, weights, tuple(p for p in parts if p != "time"), null)
     levels, late = _levels(column, told.get("level"))
-    time = _clock(table, column, levels, rows, price.get("time", 0.0))
     steps = LEVELS[int(np.flatnonzero(levels)[-1])]
+    time = _clock(table, column, levels, rows, price.get("time", 0.0))
+    at = np.arange(0, round(time.edges[-1]), steps)
+    levels = _fitted(time, at, {"level": level_of(at)}, {"level": levels * time.mass.sum()})["level"]
     parts = tuple(p for p in parts if p != "time" or steps < DAY)
     return Times(day, weights, parts, null, _grouped(time, noise, null, steps), levels, late)
 
@@ -195,7 +197,7 @@ def _likely(start: np.ndarray, width: np.ndarray) -> np.ndarray:
     """What is expected of a day in each cell where counts do not tell: days far from now are rare in tables."""
     middle = (start + width // 2).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
     recent, known = ((middle >= ends[0]) & (middle < ends[1]) for ends in (RECENT, KNOWN))
-    return np.where(recent, 1.0, np.where(known, 1e-2, 1e-4))
+    return np.where(recent, 1.0, np.where(known, 1e-3, 1e-6))
 
 
 def _ends(cells: _Cells) -> list[tuple[int, int]]:
@@ -238,21 +240,28 @@ def _refine(
 
 
 def _weights(days: _Cells, told: Mapping[str, tuple[np.ndarray, float]]) -> dict[str, np.ndarray]:
-    """Weights of weekdays, days of the month and months that agree with their noisy counts, by iterative proportional fitting."""
+    """Weights of weekdays, days of the month and months that agree with their noisy counts."""
     at = _held(days)
-    weights = {view: np.ones(size) for view, size in SIZES.items()}
-    if not 0 < len(at) <= MOST_DAYS:
-        return weights
+    if not len(at):
+        return {view: np.ones(size) for view, size in SIZES.items()}
     place = {view: calendar(at, view) for view in SIZES}
-    even = spread(days.edges, days.mass, at, np.ones(len(at)))
-    aims = {}
+    even, aims = spread(days.edges, days.mass, at, np.ones(len(at))), {}
     for view, (counts, sigma) in told.items():
         held = np.bincount(place[view], even, minlength=SIZES[view])
         aims[view] = family(counts, held / held.sum(), np.full(SIZES[view], sigma), held.sum())
+    return _fitted(days, at, place, aims)
+
+
+def _fitted(
+    cells: _Cells, at: np.ndarray, place: Mapping[str, np.ndarray], aims: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Weights of places with which the positions of the cells add up to what is aimed at, by iterative proportional fitting."""
+    weights = {view: np.ones(len(aim)) for view, aim in aims.items()}
     for _ in range(PASSES):
         for view, aim in aims.items():
-            now = np.bincount(place[view], spread(days.edges, days.mass, at, product(weights, at)), minlength=SIZES[view])
-            weights[view] = weights[view] * np.clip(np.divide(aim, now, out=np.ones(len(aim)), where=now > 0), 0, 1e3)
+            product = math.prod(weights[v][place[v]] for v in aims)
+            now = np.bincount(place[view], spread(cells.edges, cells.mass, at, product), minlength=len(aim))
+            weights[view] = weights[view] * np.clip(np.divide(aim, now, out=(aim > 0).astype(float), where=now > 0), 0, 1e3)
             weights[view] /= weights[view].max()
     return weights
 
@@ -296,7 +305,7 @@ def _levels(column: Column, told: tuple[np.ndarray, float] | None) -> tuple[np.n
     inside = slice(0, finest + 1)
     levels = np.zeros(len(LEVELS))
     levels[inside] = family(
-        counts[inside], among[inside] / among.sum(), np.full(finest + 1, sigma), max(counts[inside].sum(), 1.0), empty=0
+        counts[inside], among[inside] / among.sum(), np.full(finest + 1, sigma), max(counts[inside].sum(), 1.0)
     )
     midnight, other = told[0][len(LEVELS) :]
     return levels / levels.sum(), bool(other > max(midnight, STANDS_OUT * sigma))
