@@ -48,7 +48,7 @@ ALLOWED = {
         "where",
     },
     "fit": {"access", "card", "curator", "errors", "models", "release", "schema"},
-    "validate": {"access", "codec", "digest", "errors", "policy", "recount", "schema", "times", "tradeoff"},
+    "validate": {"access", "codec", "digest", "errors", "policy", "recount", "resolution", "schema", "times", "tradeoff"},
     "validate.audit": {"access", "curator", "errors", "fit", "models", "release", "schema", "validate"},
     "report": {"errors", "escapes", "published", "schema", "tradeoff"},
     "interop": {"documents", "errors", "schema"},

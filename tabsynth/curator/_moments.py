@@ -21,7 +21,7 @@ from tabsynth.curator._estimate import LONE, family, nested
 from tabsynth.curator.table import PrivateTable
 from tabsynth.resolution import RESOLUTIONS
 from tabsynth.schema import Column
-from tabsynth.times import DAY, LEVELS, SIZES, STAND_INS, Times, calendar, level_of, spread, usual_parts
+from tabsynth.times import DAY, LEVELS, SIZES, STAND_INS, Times, calendar, level_of, part_name, spread, usual_parts
 
 SHARES = {"day": 0.5, "time": 0.25, "level": 0.05, "weekday": 0.08, "monthday": 0.06, "month": 0.06}
 """Of what a datetime may spend; a date spends those that it has in the same proportions."""
@@ -105,7 +105,7 @@ def _ask(
     table: PrivateTable, column: Column, edges: Mapping[str, np.ndarray], costs: Mapping[str, float]
 ) -> dict[str, tuple[np.ndarray, float]]:
     """Noisy counts of the cells between edges, and their noise, for some views of a column (sensitivity 1 each; see `PrivateTable.cells`)."""
-    named = {f"{column.name}:{view}": (view, np.asarray(e, dtype=float)) for view, e in edges.items()}
+    named = {part_name(table.schema, column, view): (view, np.asarray(e, dtype=float)) for view, e in edges.items()}
     noisy = table.cells(
         {name: e for name, (_, e) in named.items()}, cost={n: costs[v] for n, (v, _) in named.items()}, note="counts"
     )
