@@ -191,7 +191,8 @@ class Times:
 
     @cached_property
     def _clock(self) -> _Axis:
-        at = np.arange(round(self.time.edges[0]), round(self.time.edges[-1]))
+        step = LEVELS[int(np.flatnonzero(self.levels)[-1])]
+        at = np.arange(round(self.time.edges[0]), round(self.time.edges[-1]), step)
         return _Axis.of(self.time, at, self.levels[level_of(at)], np.zeros(len(at), dtype=np.int64))
 
     @property
@@ -270,7 +271,7 @@ class _Axis:
 
     def drawn(self, codes: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A position for each code: in its bin, or anywhere where the code is that for missing; of its group where there is one."""
-        ends = np.rint(self.bins.edges[np.append(self.bins.starts, len(self.bins.mass))] - self.bins.edges[0]).astype(np.int64)
+        ends = np.searchsorted(self.at, self.bins.edges[np.append(self.bins.starts, len(self.bins.mass))])
         anywhere = codes >= len(self.bins.starts)
         bins = np.where(anywhere, 0, codes)
         low, high = np.where(anywhere, 0, ends[bins]), np.where(anywhere, len(self.at), ends[bins + 1])

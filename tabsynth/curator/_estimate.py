@@ -36,13 +36,13 @@ def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total:
 
     Notes
     -----
-    Cells that stand out above an even spread are taken aside, until none is left that does. What is left is as good as even among
-    themselves; where it does not even stand out together, it is taken for empty.
+    Cells that stand out above an even spread are taken aside, until none is left that does. What is left is as good as even; where it
+    does not stand out even together, it is taken for empty, and so is a cell that falls clearly short of it and does not stand out.
     """
     if len(measured) == 1 or total <= 0:
         return max(total, 0.0) * expected
     mass, low, left = np.zeros(len(measured)), np.ones(len(measured), dtype=bool), total
-    least = max(empty, math.sqrt(2 * math.log(len(measured))) + 0.5)
+    least = max(empty, math.sqrt(2 * math.log(len(measured))) + 1)
     while low.any():
         high = np.flatnonzero(low)[measured[low] - _even(left, expected[low]) > least * sigma[low]]
         if not len(high):
@@ -56,6 +56,9 @@ def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total:
         slight = low & (total * expected < sigma / 2) & (measured < least * sigma)
         if expected[slight].sum() < FEW * expected[low].sum():
             mass[slight] = 0.0
+        short = low.copy()
+        short[low] = _even(left, expected[low]) - measured[low] > least * sigma[low]
+        mass[short & (measured < empty * sigma)] = 0.0
     mass[mass > 0] = nonnegative(mass[mass > 0])
     return mass * (total / mass.sum()) if mass.sum() > 0 else total * expected
 

@@ -30,6 +30,8 @@ CELLS = 128
 """Most cells of the first round."""
 FEWEST, BINS, CLEAR = 8, 32, 10.0
 """Bins of an axis, and how many times its noise a cell of a pair of code columns should hold."""
+AGAIN = 3.5
+"""Times its noise that what lies within a cell has to be; fewer rows are looked at, so chance has more room."""
 STANDS_OUT = 3.5
 """Times its noise that the count of a day of `STAND_INS`, or of a level, has to be."""
 FEW_DAYS = 28
@@ -228,7 +230,7 @@ def _refine(
         m, even = len(measured), expected(parts)
         precision = np.array([1 / cells.sigma**2, 1 / (m * sigma**2)])
         total = float(precision @ [parent, measured.sum()] / precision.sum())
-        new_mass.append(family(measured, even / even.sum(), np.full(m, sigma), total))
+        new_mass.append(family(measured, even / even.sum(), np.full(m, sigma), total, AGAIN))
         starts.append(parts[:-1].astype(float))
         new_edges.append(parts.astype(float))
     order = np.argsort(np.concatenate(starts))
