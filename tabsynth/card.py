@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tabsynth.codec import EXACT_VALUES, Codec, Labels
 from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import OTHER, Schema
+from tabsynth.times import Times
 
 if TYPE_CHECKING:
     from tabsynth.curator.ledger import Ledger
@@ -138,7 +139,18 @@ def bought(codec: Codec) -> list[dict[str, Any]]:
     out = []
     for c in codec.schema.modelled:
         coder = codec.coders[c.name]
-        if isinstance(coder, Labels | GroupedLabels) and c.discover:
+        if isinstance(coder, Times):
+            out.append(
+                {
+                    "column": c.name,
+                    "what": "range and days" if c.discover else "days",
+                    "size": len(coder.day.starts),
+                    "found": coder.day.found,
+                }
+            )
+            if coder.time is not None:
+                out.append({"column": c.name, "what": "times of day", "size": len(coder.time.starts)})
+        elif isinstance(coder, Labels | GroupedLabels) and c.discover:
             found = coder.values != (OTHER,)
             out.append({"column": c.name, "what": "categories", "size": len(coder.values), "found": found})
         elif isinstance(coder, GroupedLabels):

@@ -3,7 +3,8 @@
 Each modelled column has a coder. `Labels` gives every value a code. `Bins` cuts an axis into cells and groups neighbouring cells
 into bins; the code is the bin, and a value is drawn back from the bin's cells in proportion to their (noisy) masses. Within a cell
 the density follows the slope of the neighbouring cells, and values lie on the column's grid. `GroupedLabels` has labels of a long list
-share codes. A column that may be missing has one more code, the last, for that.
+share codes. A column that may be missing has one more code, the last, for that. `Times` gives a column of dates or datetimes several codes
+(`tabsynth.times`), each a code column to whoever counts them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tabsynth.conform import as_types
 from tabsynth.errors import SchemaError
 from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import OTHER, Column, Schema
+from tabsynth.times import DAY, LEVELS, SIZES, Times, is_temporal, part_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,19 +151,40 @@ class Codec:
     """The coders of a schema's modelled columns, in order."""
 
     schema: Schema
-    coders: Mapping[str, Labels | GroupedLabels | Bins]
+    coders: Mapping[str, Labels | GroupedLabels | Bins | Times]
+
+    @property
+    def parts(self) -> dict[str, tuple[Column, str | None]]:
+        """The code columns in order: the column that each is of, and which part of it where it has several."""
+        out: dict[str, tuple[Column, str | None]] = {}
+        for c in self.schema.modelled:
+            coder = self.coders[c.name]
+            several = [*coder.sizes] if isinstance(coder, Times) else [None]
+            out |= {part_name(self.schema, c, part or "date"): (c, part) for part in several}
+        return out
 
     @property
     def domain(self) -> dict[str, int]:
-        """Number of codes of each column."""
-        return {c.name: self.coders[c.name].size for c in self.schema.modelled}
+        """Number of codes of each code column."""
+        return {
+            name: self.coders[c.name].sizes[part] if part else self.coders[c.name].size for name, (c, part) in self.parts.items()
+        }
+
+    @property
+    def ordered(self) -> dict[str, int]:
+        """How many of each code column's first codes lie in an order: bins do, labels and a missing value do not."""
+        out = {}
+        for name, (c, part) in self.parts.items():
+            coder = self.coders[c.name]
+            out[name] = coder.ordered(part) if part else len(coder.starts) if isinstance(coder, Bins) else 0
+        return out
 
     def decode(self, codes: Codes, rng: np.random.Generator) -> pd.DataFrame:
         """Codes as a conformed table. Identifiers are newly minted, one a row, no two alike in the whole table: they carry nothing.
 
         Parameters
         ----------
-        codes : ndarray of int, shape (rows, modelled columns)
+        codes : ndarray of int, shape (rows, code columns)
 
         Returns
         -------
@@ -170,9 +193,12 @@ class Codec:
         """
         import pandas as pd
 
-        columns = {}
-        for i, c in enumerate(self.schema.modelled):
-            columns[c.name] = _values(self.coders[c.name].decode(codes[:, i], c, rng), c)
+        columns, at = {}, 0
+        for c in self.schema.modelled:
+            coder, first = self.coders[c.name], at
+            at += len(coder.sizes) if isinstance(coder, Times) else 1
+            own = codes[:, first:at] if isinstance(coder, Times) else codes[:, first]
+            columns[c.name] = _values(coder.decode(own, c, rng), c)
         for place, c in enumerate(c for c in self.schema.columns if not c.modelled):
             columns[c.name] = _minted(c, range(place * len(codes) + 1, (place + 1) * len(codes) + 1))
         return as_types(pd.DataFrame({c.name: columns[c.name] for c in self.schema.columns}, copy=False), self.schema)
@@ -204,7 +230,7 @@ def public_coder(column: Column) -> Labels | Bins | None:
         return Labels((False, True), column.nullable)
     if (values := listed(column)) is not None:
         return Labels(values, column.nullable) if len(values) <= LONG_LIST else None
-    if column.numeric and column.minimum is not None and column.step is not None:
+    if column.numeric and column.kind != "datetime" and column.minimum is not None and column.step is not None:
         first, last = (round(column.to_axis(b) / column.step) for b in (column.minimum, column.maximum))
         if last - first < EXACT_VALUES:
             edges = column.on_grid(np.arange(first, last + 2) * column.step)
@@ -241,8 +267,10 @@ def _values(decoded: np.ndarray, column: Column) -> Any:
     return decoded
 
 
-def _coder(plain: Any, column: Column) -> Labels | GroupedLabels | Bins:
+def _coder(plain: Any, column: Column) -> Labels | GroupedLabels | Bins | Times:
     """A coder from plain data that anybody may have written."""
+    if isinstance(plain, Mapping) and "day" in plain and is_temporal(column) and (times := _times(plain, column)):
+        return times
     coder, public = _plain_coder(plain, column), public_coder(column)
     if coder is None or coder.null != column.nullable or (public is not None and coder.to_dict() != public.to_dict()):
         raise SchemaError("a coder is damaged, or is not that of its column.")
@@ -282,6 +310,39 @@ def _plain_labels(plain: Mapping[str, Any], column: Column) -> Labels | GroupedL
         return Labels(tuple(values), plain["null"]) if public is None or len(public) <= LONG_LIST else None
     same = column.discover or values == list(public or ())
     return GroupedLabels.from_dict(plain) if set(plain) == {"labels", "groups", "mass", "null"} and same else None
+
+
+def _times(plain: Mapping[str, Any], column: Column) -> Times | None:
+    """The coder of a date or datetime of several parts; None where it would not decode."""
+    if set(plain) != {"day", "calendar", "parts", "null", "time", "levels", "late"}:
+        return None
+    day = _plain_coder(plain["day"], Column(column.name, "date", discover=True))
+    weights, parts, late = plain["calendar"], plain["parts"], plain["late"]
+    if not isinstance(day, Bins) or not (isinstance(weights, Mapping) and set(weights) <= set(SIZES) and isinstance(parts, list)):
+        return None
+    calendar = {name: _weights(weights[name], SIZES[name]) for name in SIZES if name in weights}
+    whole = (day.edges == np.rint(day.edges)).all() and (np.diff(day.edges) > 0).all() and day.null == column.nullable
+    known = parts in [[p for p in ("weekday", "month", "time") if p in parts]] and all(isinstance(p, str) for p in parts)
+    flags = type(plain["null"]) is bool and type(late) is bool and plain["null"] >= column.nullable
+    if not (whole and known and flags) or any(table is None for table in calendar.values()):
+        return None
+    if column.kind == "date":
+        dated = plain["time"] is None and plain["levels"] is None and "time" not in parts
+        return Times(day, calendar, tuple(parts), plain["null"], late=late) if dated else None
+    clock = Column(column.name, "integer", minimum=0, maximum=DAY - 1)
+    time, levels = _plain_coder(plain["time"], clock), _weights(plain["levels"], len(LEVELS))
+    if not isinstance(time, Bins) or levels is None or time.null != plain["null"]:
+        return None
+    inside = time.edges[0] >= 0 and time.edges[-1] <= DAY and (time.edges == np.rint(time.edges)).all()
+    fits = inside and (np.diff(time.edges) > 0).all()
+    return Times(day, calendar, tuple(parts), plain["null"], time, levels, late) if fits else None
+
+
+def _weights(values: Any, size: int) -> np.ndarray | None:
+    """So many weights from 0, not all of them 0; None where they are not."""
+    numbers = _numbers(values)
+    good = numbers is not None and len(numbers) == size and numbers.min() >= 0 and 0 < numbers.max() <= MOST_MASS
+    return numbers if good else None
 
 
 def _numbers(values: Any) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabsynth.date_format import problem
 from tabsynth.errors import SchemaError
+from tabsynth.resolution import RESOLUTIONS, fault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ OUTSIDE = {
 OTHER = "OTHER"
 _FIELDS = {
     "kind", "labels", "minimum", "maximum", "decimals", "step", "special", "nullable", "discover", "outside", "description",
-    "format", "trim", "ignore_case",
+    "format", "trim", "ignore_case", "resolution", "parts",
 }  # fmt: skip
 MOST_DIGITS, MOST_SPECIAL = 12, 20
 _EPOCH = dt.datetime(1970, 1, 1)
@@ -68,6 +69,10 @@ class Column:
     trim, ignore_case : bool
         categorical, identifier: texts are read without the blanks around them; upper and lower case are not told apart (the
         public label counts; without labels, lower case).
+    resolution : {'second', 'minute', 'quarter', 'hour', 'day'}, optional
+        What the times of day of a datetime column are whole multiples of; finer values are cut. Without it, it is bought.
+    parts : tuple of {'date', 'weekday', 'month', 'time'}, optional
+        What of dates and datetimes is related to other columns; by default the date, the weekday and the time of day.
     """
 
     name: str
@@ -85,6 +90,8 @@ class Column:
     ignore_case: bool = False
     spacing: int | float | None = None
     special: tuple[tuple[int | float, str], ...] = ()
+    resolution: str | None = None
+    parts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.outside:
@@ -108,12 +115,12 @@ class Column:
 
     @property
     def step(self) -> float | None:
-        """Spacing of the values on the axis (1 for integers, days and seconds), or None for unrounded floats."""
+        """Spacing of the values on the axis (1 for integers and days, in seconds for datetimes), or None for unrounded floats."""
         if self.spacing is not None:
             return float(self.spacing)
         if self.kind == "float":
             return None if self.decimals is None else 10.0**-self.decimals
-        return 1.0
+        return float(RESOLUTIONS.get(self.resolution, 1))
 
     @property
     def sentinels(self) -> tuple[float, ...]:
@@ -153,10 +160,10 @@ def _is_number(value: Any) -> bool:
 def column_to_dict(column: Column) -> dict[str, Any]:
     """Plain data in the layout of the YAML file, defaults left out; dates as ISO text."""
     out: dict[str, Any] = {"kind": column.kind}
-    for name in ("labels", "minimum", "maximum", "decimals"):
+    for name in ("labels", "minimum", "maximum", "decimals", "resolution", "parts"):
         value = getattr(column, name)
         if value is not None:
-            out[name] = list(value) if name == "labels" else value.isoformat() if isinstance(value, dt.date) else value
+            out[name] = list(value) if isinstance(value, tuple) else value.isoformat() if isinstance(value, dt.date) else value
     if column.spacing is not None:
         out["step"] = column.spacing
     if column.special:
@@ -184,10 +191,11 @@ def column_from_dict(name: Any, spec: Any) -> Column:
     fields = dict(spec)
     if fields.get("outside") == "":
         raise SchemaError(f"column {name!r}: outside is empty; leave it out to have the default.")
-    if "labels" in fields:
-        if not isinstance(fields["labels"], list | tuple):
-            raise SchemaError(f"column {name!r}: labels must be a list.")
-        fields["labels"] = tuple(fields["labels"])
+    for listed in ("labels", "parts"):
+        if listed in fields:
+            if not isinstance(fields[listed], list | tuple):
+                raise SchemaError(f"column {name!r}: {listed} must be a list.")
+            fields[listed] = tuple(fields[listed])
     fields["spacing"], fields["special"] = fields.pop("step", None), _special(name, fields.get("special"), fields["kind"])
     for bound in ("minimum", "maximum"):
         if bound in fields and fields["kind"] in ("date", "datetime"):
@@ -236,6 +244,8 @@ def _check_column(c: Column) -> None:
         fail("description must be text.")
     if c.decimals is not None and (c.kind != "float" or not _is_int(c.decimals) or not 0 <= c.decimals <= 12):
         fail(f"decimals is {c.decimals!r}; it is for float columns, a whole number from 0 to 12.")
+    if wrong := fault(c.kind, c.resolution, c.parts):
+        fail(wrong)
     if c.spacing is not None or c.special:
         _check_numbers(c, fail)
     if c.numeric:

@@ -115,10 +115,17 @@ def parsed(raw: ibis.Column, column: Column, how: Reading) -> ibis.Column:
         case "date":
             return moment(raw).date()
         case "datetime":
-            return moment(raw).truncate("s")
+            return _cut(moment(raw), column.resolution)
         case "categorical" if column.labels and isinstance(column.labels[0], int):
             return _whole(raw)
     return spelled(_label(raw), column)
+
+
+def _cut(value: ibis.Column, resolution: str | None) -> ibis.Column:
+    """Moments cut to whole multiples of a resolution."""
+    if resolution == "quarter":
+        return value.truncate("h") + (value.minute() // 15 * 15).as_interval("m")
+    return value.truncate({"day": "D", "hour": "h", "minute": "m"}.get(resolution, "s"))
 
 
 def _bounded(value: ibis.Column, column: Column) -> ibis.Column:

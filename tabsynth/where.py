@@ -24,6 +24,7 @@ from tabsynth.codec import Bins, Codec, Labels
 from tabsynth.errors import OptionError
 from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import Column, Value
+from tabsynth.times import DAY, Times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +76,8 @@ class Clause:
     op: str
     value: Value | None = None
 
-    def possible(self, coder: Labels | GroupedLabels | Bins) -> np.ndarray:
-        """Which codes may hold a value that satisfies the comparison.
+    def possible(self, coder: Labels | GroupedLabels | Bins | Times) -> np.ndarray:
+        """Which codes (of dates and datetimes of several parts: codes of the day) may hold a value that satisfies the comparison.
 
         Returns
         -------
@@ -84,6 +85,9 @@ class Clause:
             Exact for labels; a bin is possible as soon as its ends, one step of the grid apart, allow it, and a group as soon as one of
             its labels is.
         """
+        margin, unit = self.column.step or 0.0, 1
+        if isinstance(coder, Times):
+            coder, margin, unit = coder.day, 1.0, DAY if self.column.kind == "datetime" else 1
         known = np.arange(coder.size) < coder.size - coder.null
         if self.op in (_MISSING, _KNOWN):
             return known == (self.op == _KNOWN)
@@ -94,7 +98,7 @@ class Clause:
             return known
         bins = np.arange(coder.size) < len(coder.starts)
         known[known & ~bins] = [OPERATORS[self.op](v, self.value) for v in coder.special]
-        at, margin = self.column.to_axis(self.value), self.column.step or 0.0
+        at = self.column.to_axis(self.value) / unit
         low = coder.edges[coder.starts] - margin
         high = coder.edges[np.append(coder.starts[1:], len(coder.mass))] + margin
         if self.op == "=":
@@ -243,10 +247,11 @@ def _clauses(text: str, codec: Codec) -> Iterator[Clause]:
 
 
 def _column(name: str, codec: Codec) -> Column:
-    use = f"use {_some(codec.domain)}"
+    known = [c.name for c in codec.schema.modelled]
+    use = f"use {_some(known)}"
     if name not in codec.schema.names:
         raise OptionError(f"there is no column {name[:40]!r}; {use} (a name with spaces or signs in double quotes).")
-    if name not in codec.domain:
+    if name not in known:
         raise OptionError(f"column {name!r} is an identifier, newly minted for each row, so it cannot be chosen by; {use}.")
     return codec.schema[name]
 

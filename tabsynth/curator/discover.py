@@ -21,9 +21,11 @@ from tabsynth.curator import _grids, _masses
 from tabsynth.curator._axis import SINGLES, Axis
 from tabsynth.curator._grids import Grids
 from tabsynth.curator._lists import lists
+from tabsynth.curator._moments import moments
 from tabsynth.curator.table import PrivateTable
 from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import Column
+from tabsynth.times import Times, is_temporal
 
 ROUNDS, FALLING = 6, 0.6
 """Most rounds of cutting after the first histogram; each gets that much of what the one before did."""
@@ -36,7 +38,7 @@ LEAST = 4.0
 """A bin holds that many times the noise that its own measurement will have."""
 
 SHARE, MOST = 0.03, 0.25
-"""Each column with something to buy gets this share of the budget (more where columns are few), all together at most `MOST`."""
+"""Each column with something to buy gets this share of the budget (more where columns are few, a datetime twice), all together at most `MOST`."""
 
 
 def discover(table: PrivateTable) -> Codec:
@@ -45,11 +47,14 @@ def discover(table: PrivateTable) -> Codec:
     Spends at most `MOST` of the budget. Which columns need something, and in how many rounds, is public.
     """
     schema = table.schema
-    coders: dict[str, Labels | GroupedLabels | Bins | None] = {c.name: public_coder(c) for c in schema.modelled}
+    coders: dict[str, Labels | GroupedLabels | Bins | Times | None] = {c.name: public_coder(c) for c in schema.modelled}
     needy = [c for c in schema.modelled if coders[c.name] is None]
-    cost = table.left() * min(max(SHARE, MOST / len(schema.modelled)), MOST / len(needy)) if needy else 0.0
+    weights = {c.name: 2 if c.kind == "datetime" else 1 for c in needy}
+    cost = table.left() * min(max(SHARE, MOST / len(schema.modelled)), MOST / sum(weights.values())) if needy else 0.0
     coders |= lists(table, [c for c in needy if c.kind == "categorical"], cost)
-    coders |= _bins(table, {c.name: c for c in needy if c.numeric}, cost)
+    coders |= _bins(table, {c.name: c for c in needy if c.numeric and not is_temporal(c)}, cost)
+    timed = {c.name: c for c in needy if is_temporal(c)}
+    coders |= moments(table, timed, {name: cost * weights[name] for name in timed})
     return Codec(schema, coders)
 
 

@@ -21,6 +21,7 @@ from tabsynth.curator._grids import classes
 from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import OTHER, Column, Schema
 from tabsynth.tables import UNREADABLE, Workspace, redacted
+from tabsynth.times import Times, resolved, view
 
 if TYPE_CHECKING:
     import ibis
@@ -67,7 +68,7 @@ class Source:
         self._workspace.close()
 
     def cells(self, edges: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Histogram of each column over the cells between sorted edges.
+        """Histogram of each column, or view of one (`tabsynth.times.resolved`), over the cells between sorted edges.
 
         Returns
         -------
@@ -75,9 +76,17 @@ class Source:
             Cell i counts the values with i edges at or below them. Missing and special values are not counted.
         """
         tables = {n: np.zeros(len(e) + 2, dtype=np.int64) for n, e in edges.items()}
-        for batch in self._batches(list(edges)):
-            for values, (name, table) in zip(batch, tables.items(), strict=True):
-                place = _cell(values, edges[name], self.schema[name], missing=len(table) - 1)
+        asked = {n: resolved(self.schema, n) for n in edges}
+        columns = list(dict.fromkeys(column.name for column, _ in asked.values()))
+        for batch in self._batches(columns):
+            for name, table in tables.items():
+                (column, what), missing = asked[name], len(table) - 1
+                values = batch[columns.index(column.name)]
+                if what is None:
+                    place = _cell(values, edges[name], column, missing=missing)
+                else:
+                    seconds, unknown = _seconds(values)
+                    place = np.where(unknown, missing, np.searchsorted(edges[name], view(seconds, what), side="right"))
                 table += np.bincount(place, minlength=len(table))
         return {name: table[:-1] for name, table in tables.items()}
 
@@ -118,13 +127,15 @@ class Source:
         """Encode all rows once; `counts` and `gram` answer from the codes."""
         self._domain = codec.domain
         self._columns = {name: i for i, name in enumerate(self._domain)}
+        names = [c.name for c in self.schema.modelled]
         kind = np.min_scalar_type(max(self._domain.values()))
         self._codes, self._units = [], []
         numbered = [_UNIT] if _UNIT in self._rows.columns else []
-        for batch in self._batches([*self._domain, *numbered]):
+        for batch in self._batches([*names, *numbered]):
             coded = np.empty((len(self._domain), len(batch[0])), dtype=kind)
-            for i, (name, values) in enumerate(zip(self._domain, batch, strict=False)):
-                coded[i] = _coded(values, codec.coders[name], self.schema[name])
+            values = dict(zip(names, batch, strict=False))
+            for i, (column, part) in enumerate(codec.parts.values()):
+                coded[i] = _coded(values[column.name], codec.coders[column.name], column, part)
             self._codes.append(coded)
             if numbered:
                 self._units.append(batch[-1].to_numpy().astype(np.int32))
@@ -212,6 +223,14 @@ def _cell(values: pa.Array, edges: np.ndarray, column: Column, *, missing: int) 
     return np.where(values.is_null().to_numpy(zero_copy_only=False), missing, place) if values.null_count else place
 
 
+def _seconds(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Dates or datetimes as whole seconds since 1970, and which of them are missing."""
+    import pyarrow as pa
+
+    seconds = values.cast(pa.timestamp("s"), safe=False).cast(pa.int64()).fill_null(0)
+    return seconds.to_numpy(zero_copy_only=False), values.is_null().to_numpy(zero_copy_only=False)
+
+
 def _sentinel(values: pa.Array, column: Column) -> pa.Array:
     """Number of the special value that each value is, or -1."""
     import pyarrow as pa
@@ -221,11 +240,13 @@ def _sentinel(values: pa.Array, column: Column) -> pa.Array:
     return pc.index_in(values, value_set=named).fill_null(-1)
 
 
-def _coded(values: pa.Array, coder: Labels | GroupedLabels | Bins, column: Column) -> np.ndarray:
+def _coded(values: pa.Array, coder: Labels | GroupedLabels | Bins | Times, column: Column, part: str | None) -> np.ndarray:
     """Codes of conformed values; a label that is not listed becomes OTHER where there is one, else missing or the first label."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if isinstance(coder, Times):
+        return coder.encode(part, *_seconds(values))
     if isinstance(coder, Bins):
         place = _cell(values, coder.edges[coder.starts[1:]], column, missing=coder.size - 1 if coder.null else 0)
         special = _sentinel(values, column).to_numpy(zero_copy_only=False)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabsynth.access import Attrs, Candidate, Marginal
-from tabsynth.codec import Bins, Codec
+from tabsynth.codec import Codec
 from tabsynth.curator.gradients import GradientStream
 from tabsynth.curator.ledger import Ledger
 from tabsynth.curator.noise import discrete_gaussian
@@ -88,8 +88,7 @@ class PrivateTable:
     @property
     def ordered(self) -> Mapping[str, int]:
         """How many of each column's first codes lie in an order: bins do, labels and a missing value do not."""
-        coders = {name: self._codec.coders[name] for name in self.domain}
-        return {name: len(coder.starts) if isinstance(coder, Bins) else 0 for name, coder in coders.items()}
+        return self._codec.ordered
 
     @property
     def budget(self) -> float:
@@ -114,7 +113,11 @@ class PrivateTable:
 
     @_one_at_a_time
     def cells(self, edges: Mapping[str, np.ndarray], *, cost: Mapping[str, float], note: str) -> dict[str, Marginal]:
-        """Noisy histogram of each column's axis over the cells between sorted edges; ``cost[column]`` in rho each."""
+        """Noisy histogram of each column's axis over the cells between sorted edges; ``cost[column]`` in rho each.
+
+        A column may be named with a view of it (``sold_at:weekday``; `tabsynth.times.view`). However it is viewed, a row has one place
+        and falls into one cell at most.
+        """
         sigmas = {name: self._charge(1, cost[name], f"{note} of {name}") for name in edges}
         noisy = self._answers("cells", lambda source: list(source.cells(edges).values()), list(sigmas.values()))
         return {name: Marginal((name,), table, sigmas[name]) for name, table in zip(edges, noisy, strict=True)}

@@ -1,6 +1,7 @@
 """Noisy cross-products: what they are, how far one unit moves them, and what their noise is."""
 
 import dataclasses
+import datetime as dt
 import math
 
 import numpy as np
@@ -233,10 +234,20 @@ def test_codes_are_what_the_codec_says(toy_schema, toy_table):
         source = private._source
         rows = source._rows.to_pyarrow().to_pylist()
         codes = np.concatenate(source._codes, axis=1)
-    for coded, (name, coder) in zip(codes, codec.coders.items(), strict=True):
-        column = toy_schema[name]
+    for coded, (name, (column, part)) in zip(codes, codec.parts.items(), strict=True):
+        coder = codec.coders[column.name]
 
-        def code(value, coder=coder, column=column):
+        def code(value, name=name, coder=coder, column=column, part=part):
+            if part:
+                bins = {"date": coder.day, "time": coder.time}.get(part)
+                missing = codec.domain[name] - 1
+                if value is None:
+                    return missing
+                day = value.date() if part == "date" and column.kind == "datetime" else value
+                if part == "weekday":
+                    return value.weekday()
+                at = (day - dt.date(1970, 1, 1)).days if part == "date" else 3600 * value.hour + 60 * value.minute + value.second
+                return sum(at >= e for e in bins.edges[bins.starts[1:]])
             missing = coder.size - 1 if coder.null else 0
             if value is None:
                 return missing
@@ -244,7 +255,7 @@ def test_codes_are_what_the_codec_says(toy_schema, toy_table):
                 return coder.values.index(value if value in coder.values else OTHER)
             return sum(column.to_axis(value) >= e for e in coder.edges[coder.starts[1:]])
 
-        assert coded.tolist() == [code(row[name]) for row in rows], name
+        assert coded.tolist() == [code(row[column.name]) for row in rows], name
 
 
 @pytest.mark.parametrize(
@@ -253,4 +264,4 @@ def test_codes_are_what_the_codec_says(toy_schema, toy_table):
 )
 def test_an_unlisted_label_becomes_other_then_missing_then_the_first(null, other, expected):
     coder = Labels(("a", "b", OTHER) if other else ("a", "b"), null)
-    assert _coded(pa.array(["a", "b", "zzz", None]), coder, None).tolist() == expected
+    assert _coded(pa.array(["a", "b", "zzz", None]), coder, None, None).tolist() == expected

@@ -22,9 +22,12 @@ from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import LATTICE, PrivateTable
 from tabsynth.errors import Unaccounted
 from tabsynth.schema import OTHER
+from tabsynth.times import LEVELS, Times, is_temporal
 
 DAY = dt.date(2020, 1, 1)
+NOON = dt.datetime(2020, 1, 1, 12)
 
+VIEWS = {"day": 3, "time": 1800, "level": 1, "weekday": 1, "monthday": 2, "month": 1}
 MISFITS = [None, "", "null", "x", "1e400", "nan", -7, 99, 2.5]
 VALUES = {
     "integer": st.integers(-2, 12),
@@ -32,6 +35,7 @@ VALUES = {
     "categorical": st.sampled_from(["A", "B", "C", OTHER, "A|B"]),
     "boolean": st.sampled_from([True, False, "yes", "0"]),
     "date": st.integers(-3, 15).map(lambda n: (DAY + dt.timedelta(n)).isoformat()),
+    "datetime": st.integers(-9, 47).map(lambda n: (NOON + dt.timedelta(hours=7.5 * n)).isoformat()),
 }
 
 
@@ -48,7 +52,8 @@ def columns(draw):
         out["labels"] = draw(st.sampled_from([["A", "B"], ["null", "A"], [1, 2, 99]]))
     else:
         low, high = sorted(draw(st.tuples(st.integers(-1, 8), st.integers(-1, 8))))
-        ends = [DAY + dt.timedelta(n) for n in (low, high)] if kind == "date" else [low, high]
+        start = {"date": DAY, "datetime": NOON}.get(kind)
+        ends = [start + dt.timedelta(n) for n in (low, high)] if start else [low, high]
         out |= dict(zip(("minimum", "maximum"), ends, strict=True))
     texts = kind == "categorical" and "A" in out.get("labels", "A")
     out["outside"] = draw(
@@ -81,7 +86,17 @@ def neighbours(draw):
 
 def origin(column) -> float:
     """Where a column's usual values start on its axis."""
-    return column.to_axis(DAY) if column.kind == "date" else 0.0
+    return column.to_axis({"date": DAY, "datetime": NOON}[column.kind]) if is_temporal(column) else 0.0
+
+
+def some_times(column, rng) -> Times:
+    """A coder of several parts that could have been bought."""
+    first = (DAY - dt.date(1970, 1, 1)).days
+    day = Bins(first + np.array([-2.0, 1, 3, 9]), np.array([0, 2]), np.ones(3), column.nullable)
+    clock = Bins(np.array([0.0, 3600, 43_200, 86_400]), np.array([0, 1]), np.ones(3), True)
+    parts = [p for p in ("weekday", "month", "time") if rng.random() < 0.6 and (p != "time" or column.kind == "datetime")]
+    timed = {"time": clock, "levels": np.ones(len(LEVELS))} if column.kind == "datetime" else {}
+    return Times(day, {"weekday": np.ones(7)}, tuple(parts), True, **timed)
 
 
 def some_codec(schema: Schema, seed: int) -> Codec:
@@ -92,6 +107,8 @@ def some_codec(schema: Schema, seed: int) -> Codec:
         if column.kind == "categorical":
             spare = (OTHER,) if column.outside == "other" or rng.random() < 0.5 else ()
             return Labels((*rng.permutation(["A", "B", "x"])[: rng.integers(1, 4)].tolist(), *spare), column.nullable)
+        if is_temporal(column) and rng.random() < 0.7:
+            return some_times(column, rng)
         edges = origin(column) + np.sort(rng.choice(np.arange(-3.0, 14), rng.integers(2, 8), replace=False))
         starts = np.unique([0, *rng.integers(0, len(edges) - 1, 3)])
         return Bins(edges, starts, np.ones(len(edges) - 1), column.nullable)
@@ -111,6 +128,8 @@ def questions(schema: Schema, domain, seed: int):
     coarse = [Candidate(c, rng.integers(0, 5, tuple(size[a] for a in c))) for c in cliques]
     axis = [c for c in schema.modelled if c.numeric]
     edges = {c.name: origin(c) + np.sort(rng.choice(12, 4, replace=False)).astype(float) for c in axis}
+    timed = [c.name for c in axis if is_temporal(c)]
+    views = {f"{name}:{what}": np.arange(0, 90_000, step) for name in timed for what, step in VIEWS.items()}
     scores = {a: rng.integers(-9, 10, (domain[a], rng.integers(1, 4))) for a in names}
     limit = int(rng.choice([1, 7, 60, 10_000]))
     listed = [c.name for c in schema.modelled if c.kind == "categorical" and not isinstance((c.labels or ("",))[0], int)]
@@ -123,6 +142,8 @@ def questions(schema: Schema, domain, seed: int):
         steps = {c.name: _grids.steps(c) for c in axis if c.kind in ("integer", "float")}
         if steps:
             yield "grids", lambda t: [m.counts for m in t.grids(steps, cost=dict.fromkeys(steps, 0.01)).values()]
+    if views:
+        yield "cells", lambda t: [m.counts for m in t.cells(views, cost=dict.fromkeys(views, 0.01), note="x").values()]
     if len(names) > 1:
         yield "gram", lambda t: [np.triu(t.gram(scores, limit=limit, cost=0.01)[0])]
     lists = {c.name: c.labels or ("A", "x", OTHER) for c in schema.modelled if c.kind == "categorical"}

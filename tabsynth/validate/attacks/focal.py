@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabsynth.resolution import PARTS
 from tabsynth.schema import Schema
+from tabsynth.times import part_name
 from tabsynth.validate.attacks import statistics
 from tabsynth.validate.attacks._challenge import Challenge
 from tabsynth.validate.check import Finding
@@ -107,14 +109,16 @@ def pairs(columns: int) -> list[Clique]:
 def cliques_of(card: Any, schema: Schema) -> list[Clique]:
     """The tables that a release card says were measured, each once; none for a card that does not say or is not tabsynth's.
 
-    They stand in ``card["ledger"]["charges"]``, each a mapping with a ``note`` such as ``table of age x ward``.
+    They stand in ``card["ledger"]["charges"]``, each a mapping with a ``note`` such as ``table of age x ward``. A part of a date or
+    datetime, such as ``sold_at:weekday``, counts as its column: whoever agrees in that agrees in its parts.
     """
     ledger = card.get("ledger") if isinstance(card, Mapping) else None
     charges = ledger.get("charges") if isinstance(ledger, Mapping) else None
     notes = [charge.get("note") for charge in charges if isinstance(charge, Mapping)] if isinstance(charges, list) else []
-    names = {column.name: i for i, column in enumerate(schema.modelled)}
+    parts = [(i, c, part) for i, c in enumerate(schema.modelled) for part in PARTS.get(c.kind, ("date",))]
+    names = {part_name(schema, column, part): i for i, column, part in parts}
     found = [_named(n.removeprefix(_TABLE), names) for n in notes if isinstance(n, str) and n.startswith(_TABLE)]
-    return list(dict.fromkeys(filter(None, found)))
+    return list(dict.fromkeys(tuple(dict.fromkeys(clique)) for clique in found if clique))
 
 
 def _named(text: str, names: Mapping[str, int]) -> Clique:
