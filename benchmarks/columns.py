@@ -181,7 +181,7 @@ def complete(
     """Make the runs that results/NAME.json lacks, keep each as it comes, print all; a run is known by its `fields`."""
     done = {tuple(r[f] for f in fields): r for r in kept(name).get("runs", [])}
     for key in asked:
-        if key not in done or again:
+        if again or key not in done or done[key].get("ended", "").startswith("failed"):
             load = round(os.getloadavg()[0], 2)
             if (result := make(*key)) is None:
                 continue

@@ -156,12 +156,12 @@ class TestTable:
 
         def make(name, epsilon):
             made.append(name)
-            return None if name == "absent" else {"x": epsilon}
+            return None if name == "absent" else {"x": epsilon, "ended": "failed: x" if name == "bad" else "finished"}
 
         for again in (False, False, True):
-            runs = columns.complete("t", [("a", 1.0), ("absent", 1.0)], make, str, ("name", "epsilon"), again)
-            assert [(r["name"], r["x"]) for r in runs] == [("a", 1.0)]
-        assert made == ["a", "absent", "absent", "a", "absent"]
+            runs = columns.complete("t", [("a", 1.0), ("absent", 1.0), ("bad", 1.0)], make, str, ("name", "epsilon"), again)
+            assert [(r["name"], r["x"]) for r in runs] == [("a", 1.0), ("bad", 1.0)]
+        assert made == ["a", "absent", "bad", "absent", "bad", "a", "absent", "bad"]
         assert _machine.kept("t")["benchmark"] == "t"
 
     def test_every_table_has_a_schema(self):
