@@ -391,12 +391,10 @@ class NeuralModel:
 
 def _drawn(odds: np.ndarray, stratum: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A code for each row (a column of `odds`, overwritten); uniform numbers spread evenly over neighbours of equal `stratum`."""
-    rows = len(stratum)
-    u = np.empty(rows, dtype=np.float32)
+    rows, u = len(stratum), np.empty(len(stratum), dtype=np.float32)
     spread = rng.permuted(np.tile(np.arange(STRATUM, dtype=np.float32), (-(-rows // STRATUM), 1)), axis=1).ravel()[:rows]
-    u[np.argsort(stratum.astype(np.min_scalar_type(len(odds))), kind="stable")] = (
-        spread + rng.random(rows, dtype=np.float32)
-    ) / STRATUM
+    order = np.argsort(stratum.astype(np.min_scalar_type(len(odds))), kind="stable")
+    u[order] = (spread + rng.random(rows, dtype=np.float32)) / STRATUM
     for before, code in itertools.pairwise(odds):
         code += before
     return np.minimum((odds <= u * odds[-1]).sum(0), len(odds) - 1)
