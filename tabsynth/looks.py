@@ -57,9 +57,12 @@ def writings(text: ibis.Column, some: Sequence[str]) -> list[Reading]:
     """The ways to write numbers in which every text of the column is one, the plain one left out."""
     if not some or all(map(_plain, some)) or not all(re.search(r"\d", each) for each in some):
         return []
-    found = _that_read_all(text, {how: lambda each, how=how: plain_number(each, how).try_cast("float64") for how in WRITINGS})
-    plain = [how for how in found if how.decimal is None or how.thousands is None]
-    return plain or found
+    return _that_read_all(text, {how: lambda each, how=how: plain_number(each, how).try_cast("float64") for how in WRITINGS})
+
+
+def simplest(ways: Sequence[Reading]) -> list[Reading]:
+    """Those that state one thing about numbers, where there are such: a mark that never occurs need not be named."""
+    return [how for how in ways if how.decimal is None or how.thousands is None] or list(ways)
 
 
 def _plain(text: str) -> bool:

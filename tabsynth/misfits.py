@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabsynth.conform import MISSING, opened, parsed
 from tabsynth.delimited import Csv
-from tabsynth.looks import WRITINGS, formats, in_words, writings
+from tabsynth.looks import WRITINGS, formats, in_words, simplest, writings
 from tabsynth.reading import Reading
 from tabsynth.schema import Column, Schema
 from tabsynth.tables import UNREADABLE, Workspace, check_columns, redacted
@@ -170,7 +170,7 @@ def _looks(text: ibis.Column, values: list[str], column: Column, how: Reading) -
         )
     if column.kind == "integer" and all(_FRACTION.fullmatch(value) for value in values):
         return "they have digits after the point; make the column's kind float"
-    if column.kind in ("integer", "float") and (ways := writings(text, values)):
+    if column.kind in ("integer", "float") and (ways := simplest(writings(text, values))):
         words = " or ".join(f"{WRITINGS[way]} (reading: {way.said})" for way in ways)
         place = (
             "say so in the schema or by an option"

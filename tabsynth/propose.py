@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tabsynth.conform import MISSING, opened
 from tabsynth.delimited import Csv
 from tabsynth.guess import tallies
-from tabsynth.looks import WRITINGS, formats, in_words, writings
+from tabsynth.looks import WRITINGS, formats, in_words, simplest, writings
 from tabsynth.reading import Reading
 from tabsynth.schema import Column
 from tabsynth.tables import UNREADABLE, Workspace, redacted
@@ -80,7 +80,7 @@ def _ways(texts: Mapping[str, tuple[ibis.Column, list[str]]], counted: Mapping[s
             return []
         if tally["float"] < tally["known"] and (found := writings(text, some)):
             shared = found if shared is None else [way for way in shared if way in found]
-    return shared or []
+    return simplest(shared or [])
 
 
 def _proposal(

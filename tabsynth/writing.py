@@ -74,7 +74,7 @@ def _write_text(out: pd.DataFrame, partial: Path, how: Csv) -> None:
 
 
 class _Onward(io.RawIOBase):
-    """Bytes on their way to another stream, which is at its start whatever it says of its place."""
+    """Bytes on their way to another stream."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -97,6 +97,8 @@ def _packed(partial: Path, path: Path, encoding: str) -> Iterator[dict[str, Any]
 
         with partial.open("wb") as file, pa.CompressedOutputStream(file, "zstd") as packed:
             text = io.TextIOWrapper(io.BufferedWriter(_Onward(packed)), encoding=encoding, newline="")
+            if encoding in ("utf-16", "utf-32"):  # a stream that cannot seek begins without a mark
+                text.write("\ufeff")
             yield {"to": text, "how": {}}
             text.flush()
     else:

@@ -87,6 +87,7 @@ def shop(tmp_path_factory):
             "bought": [f"{d:02}/{m:02}/2011" for d, m in zip(rng.integers(1, 29, n), rng.integers(1, 13, n), strict=True)],
             "at": [f"{1 + i % 12}/{1 + i % 28}/2011 {i % 24:02}:30" for i in range(n)],
             "amount": [f"{v:.2f}".replace(".", ",") for v in rng.gamma(2, 50, n)],
+            "total": ["1.234,50", "12,25", "7"] * (n // 3),
             "pieces": rng.integers(1, 9, n),
             "gap": [f"{i}" if i % 3 else "NA" for i in range(n)],
             "smokes": rng.choice(["Never", "Daily ", "daily"], n),
@@ -110,13 +111,14 @@ def proposed(shop) -> str:
 
 def test_types_and_formats_are_proposed_and_marked(proposed):
     text = proposed
-    assert yaml.safe_load(text)["reading"] == {"delimiter": ";", "decimal": ","}
+    assert yaml.safe_load(text)["reading"] == {"delimiter": ";", "decimal": ",", "thousands": "."}
     discover = {"discover": True}
     assert columns(text) == {
         "CustomerID": {"kind": "identifier", "format": "%d"},
         "bought": {"kind": "date", "format": "%d/%m/%Y"} | discover,
         "at": {"kind": "datetime", "format": "%m/%d/%Y %H:%M"} | discover,
         "amount": {"kind": "float", "decimals": 2} | discover,
+        "total": {"kind": "float", "decimals": 2} | discover,
         "pieces": {"kind": "integer"} | discover,
         "gap": {"kind": "integer"} | discover,
         "smokes": {"kind": "categorical", "trim": True} | discover,
@@ -131,7 +133,7 @@ def test_types_and_formats_are_proposed_and_marked(proposed):
         assert CONFIRM in above(text, name), name
     assert "day/month/year (format: '%d/%m/%Y') or month/day/year (format: '%m/%d/%Y')" in above(text, "twice")
     assert "ignore_case: true" in above(text, "smokes")
-    assert f"# {CONFIRM}: decimal" in text
+    assert f"# {CONFIRM}: decimal, thousands" in text
 
 
 def test_no_range_list_or_share_is_proposed(proposed):
