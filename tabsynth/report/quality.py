@@ -136,7 +136,9 @@ def off(number: dict[str, Any]) -> str:
 def _example(row: dict[str, Any]) -> str:
     if row.get("what") in ("bottom", "top") and is_number(row.get("off")):
         far = number(int(min(row["off"], _MOST) * 2))
-        return f"{row['column']} ({row['called']} {written(row, 'synthetic')}, over {far} times as far out as in the training rows)"
+        return (
+            f"{row['column']} ({row['called']} {written(row, 'synthetic')}, over {far} times as far out as in the training rows)"
+        )
     return f"{row['column']} ({row['called']} {written(row, 'synthetic')}, in the training rows {written(row, 'train')})"
 
 

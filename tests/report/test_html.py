@@ -19,7 +19,7 @@ from tabsynth.report.page import percent
 from . import sample
 from .conftest import PAGES
 
-SECTIONS = ["verdict", "signoff", "released", "guarantee", "threats", "thresholds", "controls", "copies", "membership", "worst", "attribute", "singling_out",
+SECTIONS = ["verdict", "signoff", "released", "quality", "guarantee", "threats", "thresholds", "controls", "copies", "membership", "worst", "attribute", "singling_out",
             "linkability", "audit", "evidence", "fidelity", "utility", "fairness", "expectations", "limitations", "reproduction", "glossary"]  # fmt: skip
 CARD_SECTIONS = ["what", "guarantee", "how", "columns", "uses", "limits", "verify"]
 
