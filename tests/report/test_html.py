@@ -19,7 +19,7 @@ from tabsynth.report.page import percent
 from . import sample
 from .conftest import PAGES
 
-SECTIONS = ["verdict", "signoff", "released", "guarantee", "threats", "thresholds", "controls", "copies", "membership", "worst", "attribute", "singling_out",
+SECTIONS = ["verdict", "signoff", "released", "quality", "guarantee", "threats", "thresholds", "controls", "copies", "membership", "worst", "attribute", "singling_out",
             "linkability", "audit", "evidence", "fidelity", "utility", "fairness", "expectations", "limitations", "reproduction", "glossary"]  # fmt: skip
 CARD_SECTIONS = ["what", "guarantee", "how", "columns", "uses", "limits", "verify"]
 
@@ -61,7 +61,7 @@ def test_the_report_opens_with_the_warning_and_then_the_verdict():
     assert re.search(r"<title>CONFIDENTIAL", text)
     assert [attrs["id"] for attrs in page.all("section")] == SECTIONS
     badges = re.findall(r'class="badge">([A-Z ]+)<', text)
-    assert badges == ["PASS"] * 7 + ["FAIL"]
+    assert badges == ["PASS"] * 11 + ["FAIL"]
 
 
 def test_a_finding_nobody_planned_for_is_shown():

@@ -116,7 +116,10 @@ def test_the_seed_decides(schema, people):
 def test_progress_is_told_what_comes_and_what_is_behind(schema, people):
     told = []
     evaluate(people(60, 0), people(40, 1), people(60, 2), schema, progress=lambda label, fraction: told.append((label, fraction)))
-    assert [label for label, _ in told] == [*CHECKS, "done"]
+    labels = [label for label, _ in told]
+    assert [label for label in labels if ": " not in label] == [*CHECKS, "done"]
+    assert {label.split(": ")[0] for label in labels if ": " in label} == {"attacks"}
+    assert len([label for label in labels if label.startswith("attacks: ")]) > 10
     fractions = [fraction for _, fraction in told]
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
     assert fractions == sorted(fractions)
