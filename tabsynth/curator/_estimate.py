@@ -59,7 +59,8 @@ def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total:
         short = low.copy()
         short[low] = _even(left, expected[low]) - measured[low] > least * sigma[low]
         mass[short & (measured < empty * sigma)] = 0.0
-    mass[mass > 0] = nonnegative(mass[mass > 0])
+    held = mass != 0
+    mass[held] = nonnegative(mass[held])
     return mass * (total / mass.sum()) if mass.sum() > 0 else total * expected
 
 
