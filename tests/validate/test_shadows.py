@@ -118,9 +118,19 @@ def test_the_card_of_a_release_is_understood(released, toy_schema):
     card = read_json(released[0] / "release/card.json", "tabsynth.card", 1)
     tables = [c["note"] for c in card["ledger"]["charges"] if c["note"].startswith("table of ")]
     found = focal.cliques_of(card, toy_schema)
-    assert len(found) == len(set(tables)) > len(toy_schema.modelled)
-    names = [" x ".join(toy_schema.modelled[i].name for i in clique) for clique in found]
-    assert names == [text.removeprefix("table of ") for text in dict.fromkeys(tables)]
+    assert len(found) == len(set(found)) > len(toy_schema.modelled)
+    names = [tuple(toy_schema.modelled[i].name for i in clique) for clique in found]
+    columns = [[part.split(":")[0] for part in text.removeprefix("table of ").split(" x ")] for text in tables]
+    assert any(":" in text for text in tables), "of parts of times"
+    assert names == list(dict.fromkeys(tuple(dict.fromkeys(clique)) for clique in columns))
+
+
+def test_a_part_of_a_time_counts_as_its_column():
+    columns = {"at": {"kind": "datetime", "discover": True}, "at:time": {"kind": "boolean"}, "b": {"kind": "boolean"}}
+    schema = Schema.from_dict({"name": "odd", "columns": columns})
+    notes = ["table of at:weekday x b", "table of at x at:time:", "table of at x at:weekday", "table of at:time x b"]
+    card = {"ledger": {"charges": [{"note": note} for note in notes]}}
+    assert focal.cliques_of(card, schema) == [(0, 2), (0,), (1, 2)]
 
 
 def test_cliques_seldom_measured_are_left_out():
