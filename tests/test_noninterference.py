@@ -39,7 +39,14 @@ from tabsynth.release import Release
 
 door = importlib.import_module("tabsynth.fit")
 """`tabsynth.fit` is the function."""
-EXACT = [(Source, "cells"), (Source, "grids"), (Source, "labels"), (Source, "counts"), (Source, "gram"), (GradientStream, "_summed")]
+EXACT = [
+    (Source, "cells"),
+    (Source, "grids"),
+    (Source, "labels"),
+    (Source, "counts"),
+    (Source, "gram"),
+    (GradientStream, "_summed"),
+]
 """Where exact numbers leave the rows for `PrivateTable` and its gradients to add noise to. One that is missing here is told apart."""
 FEW = {"fewest": 512, "steps": 6}
 QUICK = {
