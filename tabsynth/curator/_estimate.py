@@ -110,6 +110,6 @@ def nested(
         new = np.zeros(groups)
         for p in np.unique(above):
             mine = above == p
-            new[mine] = family(sums[mine], wide[mine] / wide[mine].sum(), sigma * np.sqrt(held[mine]), mass[p], empty)
+            new[mine] = family(sums[mine], _even(1.0, wide[mine]), sigma * np.sqrt(held[mine]), mass[p], empty)
         parent, mass = level, new
     return mass
