@@ -24,7 +24,7 @@ def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total:
     measured, sigma : ndarray, shape (m,)
         Noisy counts and the standard deviation of their noise.
     expected : ndarray, shape (m,)
-        Shares that an even spread would give, of sum 1.
+        What an even spread would give, up to a factor.
     total : float
         What the masses add up to, in rows.
     empty : float
@@ -39,6 +39,7 @@ def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total:
     Cells that stand out above an even spread are taken aside, until none is left that does. What is left is as good as even; where it
     does not stand out even together, it is taken for empty, and so is a cell that falls clearly short of it and does not stand out.
     """
+    expected = _even(1.0, expected)
     if len(measured) == 1 or total <= 0:
         return max(total, 0.0) * expected
     mass, low, left = np.zeros(len(measured)), np.ones(len(measured), dtype=bool), total
@@ -60,8 +61,10 @@ def family(measured: np.ndarray, expected: np.ndarray, sigma: np.ndarray, total:
         short[low] = _even(left, expected[low]) - measured[low] > least * sigma[low]
         mass[short & (measured < empty * sigma)] = 0.0
     held = mass != 0
+    if not (mass > 0).any():
+        return total * expected
     mass[held] = nonnegative(mass[held])
-    return mass * (total / mass.sum()) if mass.sum() > 0 else total * expected
+    return mass * (total / mass.sum())
 
 
 def _even(total: float, expected: np.ndarray) -> np.ndarray:
@@ -110,6 +113,6 @@ def nested(
         new = np.zeros(groups)
         for p in np.unique(above):
             mine = above == p
-            new[mine] = family(sums[mine], _even(1.0, wide[mine]), sigma * np.sqrt(held[mine]), mass[p], empty)
+            new[mine] = family(sums[mine], wide[mine], sigma * np.sqrt(held[mine]), mass[p], empty)
         parent, mass = level, new
     return mass

@@ -184,12 +184,15 @@ def _days(
     month = start.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     labels = [(month + shift) // size for size, shift in ((1200, 840), (120, 0), (12, 0), (1, 0))]
     likely = np.diff(edges) * _likely(start, np.diff(edges))
-    mass[~away] = nested(counts[~away], likely[~away], [label[~away] for label in labels], sigma, rows, LONE)
+    if not away.all():
+        mass[~away] = nested(counts[~away], likely[~away], [label[~away] for label in labels], sigma, rows, LONE)
     cells = _Cells(edges.astype(float), mass, np.zeros(len(mass), dtype=bool), sigma)
     cells.mark(1)
     for cost in costs:
         cut = [np.concatenate([[a], _cuts(a, b, UNITS[int(np.searchsorted(WIDTHS, b - a)) - 1]), [b]]) for a, b in _ends(cells)]
         _refine(table, column, "day", cells, cut, np.diff, cost, 1)
+    if not (cells.mass > 0).any():
+        cells.mass = np.ones(len(cells.mass))
     held = np.flatnonzero(cells.mass > 0)
     inside = slice(held[0], held[-1] + 1)
     return _Cells(cells.edges[held[0] : held[-1] + 2], cells.mass[inside], cells.split[inside], cells.sigma)
@@ -230,7 +233,7 @@ def _refine(
         m, even = len(measured), expected(parts)
         precision = np.array([1 / cells.sigma**2, 1 / (m * sigma**2)])
         total = float(precision @ [parent, measured.sum()] / precision.sum())
-        new_mass.append(family(measured, even / even.sum(), np.full(m, sigma), total, AGAIN))
+        new_mass.append(family(measured, even, np.full(m, sigma), total, AGAIN))
         starts.append(parts[:-1].astype(float))
         new_edges.append(parts.astype(float))
     order = np.argsort(np.concatenate(starts))
