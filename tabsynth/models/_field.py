@@ -1,9 +1,16 @@
 """A Markov random field over any tables of few columns, held by rows that walk through it. One of the two imports of numba.
 
+<<<<<<< HEAD
 The field is p(x) ~ exp(sum_i s_i(x_i) + sum_ij w_ij(x_i, x_j) + sum_c v_c(groups of x_c)), the last over cliques of more columns. Exact inference would need tables as wide as the
 graph's treewidth; here a fixed number of rows take Gibbs steps under the current potentials and stand for the distribution (persistent
 contrastive divergence: Tieleman, ICML 2008). Everything a thread does depends on its chunk's own random stream, so results
 are the same for any number of threads; where threads were lost by a fork (`tabsynth.forks`), the same is done without any.
+=======
+The field is p(x) ~ exp(sum_i s_i(x_i) + sum_ij w_ij(x_i, x_j) + sum_c v_c(groups of x_c)), the last over cliques of more columns. Exact inference
+would need tables as wide as the graph's treewidth; here a fixed number of rows take Gibbs steps under the current potentials and stand for the
+distribution (persistent contrastive divergence: Tieleman, ICML 2008). Everything a thread does depends on its chunk's own random stream, so results
+are the same for any number of threads.
+>>>>>>> relations
 """
 
 from __future__ import annotations
@@ -91,7 +98,7 @@ class Field:
             self._pointer[i, : len(others)] = [self._place[j, i] for j in others]
 
     def _reach(self) -> tuple[np.ndarray, ...]:
-        """For every column the cliques it is in: how many, where each table starts with its own map and stride, and the others' column, map and stride."""
+        """For every column how many cliques it is in; where each table starts, with the column's own map and stride; the others' column, map and stride."""
         tables, maps, far = [np.zeros(1, np.float32)], [np.zeros(1, np.int64)], [list[tuple]() for _ in self.sizes]
         for c in self.cliques:
             start = sum(t.size for t in tables)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tabsynth.access import Attrs, Counts
+from tabsynth.access import Counts
 from tabsynth.models import _tables
 from tabsynth.models._field import Groups
 from tabsynth.models._walk import Cells, Walk
@@ -41,14 +41,12 @@ class Look:
     gain: np.ndarray
     noise: float
 
-    def measure(
-        self, data: Counts, walk: Walk, numbers: Sequence[int], costs: Sequence[float], scarce: Callable[[Attrs], float]
-    ) -> None:
-        """Buy some of the tables and let the walk take them in; see its `learn` for `scarce`."""
+    def measure(self, data: Counts, walk: Walk, numbers: Sequence[int], costs: Sequence[float]) -> None:
+        """Buy some of the tables and let the walk take them in."""
         noisy = data.measure([_named(data, self.attrs[q]) for q in numbers], costs=costs, groups=_by_name(data, self.groups))
         for q, m in zip(numbers, noisy, strict=True):
             groups = None if self.groups is None else [self.groups[i] for i in self.attrs[q]]
-            walk.learn(m, self.attrs[q], self.expected[q], groups=groups, scarce=scarce(m.attrs))
+            walk.learn(m, self.attrs[q], self.expected[q], groups=groups)
 
 
 def look(data: Counts, walk: Walk, attrs: Sequence[Cells], groups: Groups | None, cost: float) -> Look:

@@ -31,10 +31,9 @@ EMPTY = 30.0
 THIN = 0.15
 """A cell with less than that share of what was expected is no way through for rows."""
 
-SCARCE, CHANCE, SURELY = 6.0, 25.0, 3.0
-"""A cell, or a stretch of a line, is held to be empty if more than `CHANCE` rows were expected there and more than `SCARCE` times what was counted and its noise
-(`learn` may ask for more);
-a cell that counts `SURELY` of noise is no part of a stretch."""
+ALONE, LINKED, CHANCE, SURELY = 40.0, 6.0, 25.0, 3.0
+"""A cell, or a stretch of a line, is held to be empty if more than `CHANCE` rows were expected there and more than `ALONE` times what was counted and its noise;
+`LINKED` times are enough where the table then falls into parts. A cell that counts `SURELY` of noise is no part of a stretch."""
 
 BALANCE_MEAN, BALANCE_OFFERS = 8, 6
 BALANCE_TABLES, BALANCE_CELLS = 1_000, 4_000_000
@@ -132,7 +131,6 @@ class Walk:
         groups: Sequence[np.ndarray] | None = None,
         spread: float | None = None,
         by: int | None = None,
-        scarce: float = SCARCE,
     ) -> None:
         """Take in a noisy table.
 
@@ -149,8 +147,6 @@ class Walk:
             The prior's width; estimated unless given.
         by : int, optional
             The axis whose codes get a width each: what few rows hold may depend on much.
-        scarce : float
-            A cell is held to be empty where more than so many times what was counted, and its noise, was expected.
         """
         if groups and expected.shape != noisy.counts.shape:
             owner = np.ravel_multi_index(np.ix_(*groups), noisy.counts.shape)
@@ -160,12 +156,19 @@ class Walk:
         if spread is None:
             spread = _spreads(noisy.counts - expected, expected, variance, by)
         width = np.broadcast_to(spread, expected.shape)
-        empty = _empty(noisy.counts, expected, noisy.sigma, scarce) if len(attrs) < 3 else np.zeros(expected.shape, dtype=bool)
+        empty = self._empty(noisy, attrs, groups, expected) if len(attrs) == 2 else np.zeros(expected.shape, dtype=bool)
         start = np.where(noisy.counts > SURELY * noisy.sigma, np.log(np.maximum(noisy.counts, 1) / expected), 0.0)
         parts = (np.where(empty, 0, noisy.counts), expected, variance, width, empty)
         clique = sum(len(e.attrs) > 2 for e in self._evidence)
         self._evidence.append(Evidence(attrs, groups, expected.shape, *(x.ravel() for x in parts), clique))
         self._moved.append(start.ravel())
+
+    def _empty(self, noisy: Marginal, attrs: Cells, groups: Groups | None, expected: np.ndarray) -> np.ndarray:
+        """Cells of a pair that are held to be empty."""
+        empty = _empty(noisy.counts, expected, noisy.sigma, LINKED)
+        open_ = ~empty & (noisy.counts > THIN * expected)
+        pair = {attrs: open_ if groups is None else open_[np.ix_(*groups)]}
+        return empty if apart(pair, self.shares) else _empty(noisy.counts, expected, noisy.sigma, ALONE)
 
     def run(self, steps: int, first: float, last: float) -> None:
         """Fit the potentials by persistent contrastive divergence; the rate falls geometrically from `first` to `last`.
@@ -200,7 +203,8 @@ class Walk:
     def _take_in(self) -> None:
         """Give the field a potential for each table that is new, and close the cells that are held to be empty.
 
-        The cells of a link start with the counts that are sure, for jumps would else lose its rows, of whom hardly any were expected, before they are learned.
+        The cells of a link start with the counts that are sure: jumps would else lose its rows, of whom hardly any were expected, before they are
+        learned.
         """
         new = self._evidence[self._fitted :]
         if not new:
@@ -306,8 +310,8 @@ def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -
 def _empty(counts: np.ndarray, expected: np.ndarray, sigma: float, times: float) -> np.ndarray:
     """Cells of a noisy table that are held to be empty, alone or with others of their line along an axis.
 
-    It is not enough that noise alone could have made what was counted: a cell with a tenth of what is expected is rare, and no cell that rows never enter. A stretch is
-    all cells of a line that are not surely full, so that hardly any cell is left out for what its own noise was.
+    It is not enough that noise alone could have made what was counted: a cell with a tenth of what is expected is rare, and not one that rows never
+    enter. A stretch is all cells of a line that are not surely full, so that hardly any cell is left out for what its own noise was.
     """
 
     def scarce(rows: np.ndarray, seen: np.ndarray, noise: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Adaptive measurements and a Markov random field: measure columns, then, in rounds, the pairs that are worst described.
+"""Adaptive measurements and a Markov random field: measure columns, then, in rounds, the pairs and larger tables that are worst described.
 
 In the family of AIM (McKenna, Mullins, Sheldon and Miklau, "AIM: An Adaptive and Iterative Mechanism for Differentially Private Synthetic Data",
-VLDB 2022, algorithm 4), with four changes. Scores are noisy Gaussian distances of all pairs, so that a round chooses many. Inference is a
-pairwise random field over any graph (`_walk`), so no pair is refused for making a clique too wide. Every table is
-weighed against its own noise. The result is a set of rows that carry the field's tables, and the field itself to draw more.
+VLDB 2022, algorithm 4), with five changes. Scores are noisy Gaussian distances of all pairs, and of tables of three to five columns in groups of codes, so
+that a round chooses many (`_looks`). Inference is a random field over any graph of them (`_walk`), so no table is refused for making a clique too wide. Every
+table is weighed against its own noise. Cells that are surely empty stay empty, and rows jump between the parts of a link (`_links`). The result is a set of rows that carry the field's tables, and the field itself to draw
+more.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tabsynth.access import MAX_ROWS, Codes, Counts, Marginal, Progress
 from tabsynth.models import _looks, _tables
 from tabsynth.models._field import WIDEST, Clique, Field
 from tabsynth.models._state import State, require
-from tabsynth.models._walk import SCARCE, Cells, Walk
+from tabsynth.models._walk import Cells, Walk
 from tabsynth.simplex import nonnegative
 
 STRONGEST, MOST_LINKS = 1e6, 2**21
@@ -55,9 +56,6 @@ class AIM:
         Further tables are measured if their distance is at least that many times the noise they would be measured with.
     linked : float
         A table of two columns of which one tells the other is measured as well as a table of ``linked**1.5`` cells, however small it is.
-    scarce : float
-        In tables with the target, a cell is held to be empty where so many times what was counted, and its noise, was expected: a few rows there are most of
-        what a column can say about the target.
     tables : int
         Tables of three columns, or of a larger number, are looked at if there are no more of them.
     full, groups : float, int
@@ -86,7 +84,6 @@ class AIM:
     most_pairs: float = 3.0
     noise: float = 2.0
     linked: float = 25.0
-    scarce: float = 40.0
     tables: int = 1_500
     full: float = 5.0
     groups: int = 6
@@ -135,7 +132,7 @@ class AIM:
                 walk.learn(m, a, expected, spread=1.0)
             else:
                 parts = [groups.get(c, np.arange(data.domain[c])) for c in m.attrs]
-                walk.learn(m, a, expected, groups=parts, by=m.attrs.index(self.target), scarce=self.scarce)
+                walk.learn(m, a, expected, groups=parts, by=m.attrs.index(self.target))
         return walk
 
     def _star(self, data: Counts, cost: float) -> tuple[list[Marginal], dict[str, np.ndarray]]:
@@ -181,10 +178,7 @@ class AIM:
         costs = spend * prices / prices.sum()
         for each in {id(each): each for each, _ in chosen}.values():
             own = [k for k, (other, _) in enumerate(chosen) if other is each]
-            each.measure(data, walk, [chosen[k][1] for k in own], [float(costs[k]) for k in own], self._scarce)
-
-    def _scarce(self, names: Sequence[str]) -> float:
-        return self.scarce if self.target in names else SCARCE
+            each.measure(data, walk, [chosen[k][1] for k in own], [float(costs[k]) for k in own])
 
     def _looks(self, data: Counts, walk: Walk, cost: float, rounds_left: int) -> list[_looks.Look]:
         """All pairs; once their clearest are known, also all tables of three columns, and of more, as far as these are few.

@@ -12,7 +12,7 @@ from tabsynth.curator.ledger import Budget
 from tabsynth.fit import fit_with
 from tabsynth.models._field import Field, Tables
 from tabsynth.models._links import Link, apart, links
-from tabsynth.models._walk import EMPTY, SCARCE, Walk, _empty
+from tabsynth.models._walk import ALONE, EMPTY, LINKED, Walk, _empty
 from tabsynth.models.aim import AIM
 
 SIZES = np.array([3, 4, 2])
@@ -89,11 +89,20 @@ def test_what_stands_out_as_empty():
     """Alone, in a line, and not where noise hides it or where rows are."""
     expected = np.array([[900.0, 300, 30, 30, 30, 30, 30, 30, 30, 30], [900, 300, 30, 30, 30, 30, 30, 30, 30, 30]])
     counts = np.array([[900, 3, 8, -9, 2, 7, -3, 4, 1, -2], [900, 290, 25, 40, 20, 35, 28, 33, 31, 27]])
-    empty = _empty(counts, expected, 10.0, SCARCE)
+    empty = _empty(counts, expected, 10.0, LINKED)
     assert empty[0].tolist() == [False] + [True] * 9
     assert not empty[1].any()
-    assert not _empty(counts, expected, 100.0, SCARCE).any()
-    assert not _empty(counts, expected, 10.0, 40.0).any()
+    assert not _empty(counts, expected, 100.0, LINKED).any()
+    assert not _empty(counts, expected, 10.0, ALONE).any()
+
+
+def test_only_where_a_table_falls_apart_little_is_enough():
+    """The same counts: a column that is told is a link; where some rows are in a third cell, three cells that hold a twentieth of what was expected stay open."""
+    walk = Walk([np.array([0.5, 0.5]), np.array([0.5, 0.5])], 2_000.0, 64, np.random.default_rng(0))
+    expected = np.full((2, 2), 500.0)
+    for third, empty in ((10.0, 2), (400.0, 0)):
+        noisy = Marginal((), np.array([[990.0, 20.0], [third, 990.0]]), 10.0)
+        assert walk._empty(noisy, (0, 1), None, expected).sum() == empty
 
 
 def test_a_link_is_learned_without_losing_its_rows():
