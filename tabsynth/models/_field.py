@@ -1,16 +1,9 @@
 """A Markov random field over any tables of few columns, held by rows that walk through it. One of the two imports of numba.
 
-<<<<<<< HEAD
-The field is p(x) ~ exp(sum_i s_i(x_i) + sum_ij w_ij(x_i, x_j) + sum_c v_c(groups of x_c)), the last over cliques of more columns. Exact inference would need tables as wide as the
-graph's treewidth; here a fixed number of rows take Gibbs steps under the current potentials and stand for the distribution (persistent
-contrastive divergence: Tieleman, ICML 2008). Everything a thread does depends on its chunk's own random stream, so results
-are the same for any number of threads; where threads were lost by a fork (`tabsynth.forks`), the same is done without any.
-=======
 The field is p(x) ~ exp(sum_i s_i(x_i) + sum_ij w_ij(x_i, x_j) + sum_c v_c(groups of x_c)), the last over cliques of more columns. Exact inference
 would need tables as wide as the graph's treewidth; here a fixed number of rows take Gibbs steps under the current potentials and stand for the
 distribution (persistent contrastive divergence: Tieleman, ICML 2008). Everything a thread does depends on its chunk's own random stream, so results
-are the same for any number of threads.
->>>>>>> relations
+are the same for any number of threads; where threads were lost by a fork (`tabsynth.forks`), the same is done without any.
 """
 
 from __future__ import annotations
