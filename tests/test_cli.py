@@ -58,8 +58,6 @@ def test_no_exact_number_of_rows_leaves(released, toy_schema):
         json.loads((out / "confidential/report.internal.json").read_text())["tables"]["train"]["rows"],
     )
     public = card + (out / "release/card.html").read_text() + (out / "release/model/model.json").read_text()
-    for name, setting in json.loads(card)["model"]["settings"].items():  # public, and equal to either by coincidence alone
-        public = public.replace(f'"{name}": {json.dumps(setting)}', "").replace(f"{name} {setting}", "")
     for exact in {train, 1500} - {synthetic}:
         assert not re.search(rf"(?<![\d.]){exact}(?![\d.])|{exact:,}", public)
     assert synthetic == Release.load(out).rows, "the default size is the model's noisy estimate"

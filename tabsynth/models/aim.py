@@ -84,7 +84,7 @@ class AIM:
     most_pairs: float = 3.0
     noise: float = 2.0
     linked: float = 25.0
-    tables: int = 1_500
+    tables: int = 1_600
     full: float = 5.0
     groups: int = 6
     cells: int = 250_000
