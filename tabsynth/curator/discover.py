@@ -143,6 +143,9 @@ def _root(axis: Axis, edges: np.ndarray, counts: np.ndarray, sigma: float) -> _T
     if found := bool(kept.any()):
         mass = _masses.filled(counts, kept, edges, sigma)
         kept = mass > 0
+        if axis.short() and kept.sum() > 1:
+            even = np.full(kept.sum(), 1 / kept.sum())
+            mass[kept] = _masses.children(counts[kept], even, mass.sum(), sigma * math.sqrt(kept.sum()), sigma)
     else:
         kept = np.ones(len(counts), dtype=bool)
         if axis.column.minimum is None:
