@@ -17,6 +17,7 @@ from tabsynth.codec import Bins, Labels
 from tabsynth.curator.table import LATTICE
 from tabsynth.release import Release
 from tabsynth.schema import Column
+from tabsynth.times import DAY, Times
 
 QUANTILES = {"p1": 0.01, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p99": 0.99}
 NUMBERS = ("mean", "sd", *QUANTILES)
@@ -119,7 +120,7 @@ def noise(release: Release, column: str) -> tuple[float, float]:
     for charge in release.card["ledger"]["charges"]:
         for multiplier, _ in charge["gaussians"]:
             sigma = math.hypot(k * multiplier, LATTICE)
-            if charge["note"] == f"bins of {column}":
+            if charge["note"] in (f"range of {column}", f"bins of {column}", f"counts of {column}:day"):
                 rounds.append(sigma)
             if charge["note"].startswith("table of ") and column in (
                 names := charge["note"].removeprefix("table of ").split(" x ")
@@ -143,6 +144,8 @@ def explained(release: Release, column: Column, real: pd.Series, other: pd.Serie
         Without, what sampling alone explains: holds for a holdout.
     """
     coder = release.codec.coders[column.name]
+    days = isinstance(coder, Times) and column.kind == "datetime"
+    coder = coder.day if isinstance(coder, Times) else coder
     counted, within = noise(release, column.name) if noisy else (0.0, 0.0)
     if math.isinf(counted):
         counted = 0.0
@@ -161,12 +164,12 @@ def explained(release: Release, column: Column, real: pd.Series, other: pd.Serie
     out |= {f"= {value}": share(a.get(value, 0.0), b.get(value, 0.0), parts) for value in frequent}
     if not column.numeric or isinstance(coder, Labels):
         return out
-    x, y = axis(real, column), axis(other, column)
+    x, y = (axis(values, column) / (DAY if days else 1) for values in (real, other))
     out["zero"] = share(float((x == 0).mean()), float((y == 0).mean()), parts)
     x, y = np.sort(x[~np.isnan(x)]), y[~np.isnan(y)]
     if not (len(x) and len(y)):
         return out | (dict.fromkeys(NUMBERS, False) if len(x) or len(y) else {})
-    return out | _numbers_explained(x, y, coder, (counted, within), rows * n / len(x), column.step or 0.0)
+    return out | _numbers_explained(x, y, coder, (counted, within), rows * n / len(x), 0.0 if days else column.step or 0.0)
 
 
 def _numbers_explained(

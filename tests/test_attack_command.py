@@ -44,7 +44,7 @@ def folder(tmp_path_factory, toy_schema):
     del described["columns"]["id"]
     (out / "toy.yaml").write_text(json.dumps(described))
     (out / "empty.csv").write_text("age,cost,ward,level,sick,seen,at,score,drug\n")
-    (out / "bytes.csv").write_bytes(b"\xff\xfe\x00age,\x00\x81" * 50)
+    (out / "bytes.csv").write_bytes(b"\x81\xfe\x00age,\x00\x81" * 50)
     rows(4, 1).to_csv(out / "one.csv", index=False)
     rows(4, 3).to_csv(out / "three.csv", index=False)
     rows(4).drop(columns="age").to_csv(out / "less.csv", index=False)
@@ -297,7 +297,9 @@ def test_quiet_and_progress(folder, run, capsys):
         attacks="dcr",
         progress=lambda what, done: seen.append((what, done)),
     )
-    assert [what for what, _ in seen] == ["reading", "attacking synthetic", "attacking regeneration 1", "done"]
+    parts = [what.partition(": ")[0] for what, _ in seen]
+    assert list(dict.fromkeys(parts)) == ["reading", "attacking synthetic", "attacking regeneration 1", "done"]
+    assert "attacking synthetic: distance to the closest record" in [what for what, _ in seen]
     assert [done for _, done in seen] == sorted(done for _, done in seen)
 
 
