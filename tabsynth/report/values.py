@@ -107,5 +107,5 @@ def grid(cells: Sequence[Sequence[Any]], names: Sequence[Sequence[str]], most: f
             parts.append(Markup("<g><title>{}, {}: {}</title>{}</g>").format(names[0][i], names[1][j], said, marks))
     box = _LEFT + _CELL * len(names[1]) + 4, _TOP + _CELL * len(names[0]) + 2
     return Markup('<div style="max-width:{}px">{}</div>').format(
-        box[0], figures.svg(title, "Shares of the rows by combination of values.", parts, box=box, css="heatmap")
+        box[0], figures.svg(title, "Shares of the rows by combination of values.", parts, box=box, css="pair")
     )

@@ -1,4 +1,4 @@
-"""Were the bought ranges and lists found? The answer follows from noisy counts alone; it stands on the card."""
+"""NOT PRIVATE like all findings, though it follows from noisy counts on the card alone: were the bought ranges and lists found?"""
 
 from __future__ import annotations
 

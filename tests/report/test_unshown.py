@@ -53,7 +53,9 @@ def test_tables_say_not_shown_and_the_rule_stands_beside_them_and_in_the_limitat
     assert "distance not shown, training rows not shown" in section("fidelity")
     assert section("fidelity").count('<td class="num">not shown</td>') == 3
     assert '<td class="num">not shown</td>' in section("worst")
-    assert "14 numbers about real rows with something in common are not shown, because fewer than 11" in section("limitations")
+    assert f"2 numbers of the columns are {rule}" in section("quality")
+    assert f"1 number of the pairs is {rule}" in section("quality")
+    assert "17 numbers about real rows with something in common are not shown, because fewer than 11" in section("limitations")
 
 
 def test_where_nothing_was_hidden_the_report_does_not_speak_of_it():
@@ -63,6 +65,8 @@ def test_where_nothing_was_hidden_the_report_does_not_speak_of_it():
             finding["details"].pop(entry, None)
         for part in finding["details"].get("histograms", ()):
             part |= {name: [value or 0.0 for value in part[name]] for name in ("bins", "train", "holdout")}
+        for table in finding["details"].get("drawn", ()):
+            table["train"] = [[share or 0.0 for share in line] for line in table["train"]]
     text = report(data)
     assert "small-cell rule" not in text
     assert 'class="unshown"' not in text

@@ -19,6 +19,7 @@ EXPECTED = SCORED | {
     "utility.boosting.auc", "utility.boosting.ap", "utility.logistic.auc", "utility.logistic.ap",
     "attacks.replication", "attacks.focal", "attacks.familywise", "attacks.membership", "attacks.ensemble", "attacks.worst", "attacks.controls",
     "attacks.singling_out", "attacks.linkability", "expectations.schema", "fairness",
+    "quality.columns", "quality.relations", "quality.useful", "quality.ranges",
     *(f"attacks.attribute.{name}" for name in ("smoker", "age", "income", "weight", "job", "grade", "born", "seen")),
 }  # fmt: skip
 
@@ -57,7 +58,10 @@ def findings(schema, people):
 
 def test_every_finding_is_there(findings):
     assert set(findings) == EXPECTED
-    assert {name for name, finding in findings.items() if finding.value is None} == {"fairness"}
+    assert {name for name, finding in findings.items() if finding.value is None} == {"fairness", "quality.useful"}
+    useful = findings["quality.useful"]
+    assert (useful.verdict, useful.details["real"] < 0.6) == ("inconclusive", True)
+    assert "do not surely teach anything" in useful.note, "the target follows age only a little"
 
 
 KEYS = {
@@ -78,6 +82,12 @@ KEYS = {
     "attacks.worst": {"groups", "judged", "auc_all", "interval_all"},
     "attacks.controls": {"gates"},
     "expectations.schema": {"expectations"},
+    "quality.columns": {"columns", "wrong", "unsure", "tolerated", "tolerated_shares", "needed_rows"},
+    "quality.relations": {
+        "pairs", "links", "drawn", "wrong", "broken", "together", "related", "compared", "tolerated", "tolerated_links", "needed_rows",
+    },
+    "quality.useful": {"target", "real", "synthetic", "tolerated"},
+    "quality.ranges": {"lost", "silent", "bought", "columns"},
 }  # fmt: skip
 ROWS = {
     ("fidelity.tvd1", "columns"): {"column", "value", "reference"},
