@@ -375,7 +375,7 @@ def test_on_the_command_line_conditions_add_up(folder, gappy):
         ("age >= 37 or sick = true", "cannot be read from 'or sick = true' on"),
         ("nosuch = 1", "there is no column 'nosuch'"),
         ("", "cannot be read to its end"),
-        ("cost = 0.123", "0 of [1-9][0-9,]* drawn rows satisfy the condition"),
+        ("cost = 0.123", "none of [1-9][0-9,]* drawn rows satisfies the condition"),
     ],
 )
 def test_on_the_command_line_bad_conditions_end_with_2_and_write_nothing(condition, says, folder):
