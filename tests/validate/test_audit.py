@@ -39,7 +39,16 @@ def test_every_commit_is_audited(repo):
     Draft202012Validator(schema).validate(document)
     (found,) = document["engines"]
     assert found["alarms"] == []
-    assert {stage["stage"] for stage in found["stages"]} == {"cells", "labels", "measure", "score", "gram", "gradient", "total"}
+    assert {stage["stage"] for stage in found["stages"]} == {
+        "cells",
+        "grids",
+        "labels",
+        "measure",
+        "score",
+        "gram",
+        "gradient",
+        "total",
+    }
     total = found["total"]
     assert total["runs"] == 300
     assert 0.6 * total["provable"] < total["proven"] < total["claimed"], "the attack is as strong as it should be"
