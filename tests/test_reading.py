@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import codec_of
 
 from tabsynth import Csv, Schema
 from tabsynth.conform import read
@@ -384,8 +385,6 @@ def test_an_index_without_a_name_is_recognised(tmp_path):
 
 
 def test_identifiers_are_minted_in_their_format_and_no_two_columns_alike():
-    from conftest import codec_of
-
     columns = {
         "n": {"kind": "identifier", "format": "%d"},
         "c": {"kind": "identifier", "format": "C%05d"},
@@ -401,8 +400,6 @@ def test_identifiers_are_minted_in_their_format_and_no_two_columns_alike():
 
 def test_whole_number_identifiers_come_out_as_whole_numbers(tmp_path):
     import pyarrow.parquet as pq
-    from conftest import codec_of
-
     from tabsynth.digest import digest
 
     schema = Schema.from_dict({"name": "t", "columns": {"n": {"kind": "identifier", "format": "%d"}, "b": {"kind": "boolean"}}})
