@@ -400,6 +400,7 @@ def test_identifiers_are_minted_in_their_format_and_no_two_columns_alike():
 
 def test_whole_number_identifiers_come_out_as_whole_numbers(tmp_path):
     import pyarrow.parquet as pq
+
     from tabsynth.digest import digest
 
     schema = Schema.from_dict({"name": "t", "columns": {"n": {"kind": "identifier", "format": "%d"}, "b": {"kind": "boolean"}}})
