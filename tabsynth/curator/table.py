@@ -226,7 +226,7 @@ class PrivateTable:
                 f"a limit of {limit!r} on {len(scores)} columns' scores; give a whole number above 0 and two columns."
             )
         sensitivity = limit * math.sqrt((len(scores) - 1) / (2 * len(scores)))
-        self._charge(1, cost, f"cross-products of {len(scores)} columns")
+        self._charge(1, cost, "cross-products of the columns")
         sigma = self._sigma(cost, sensitivity)
         owner = np.repeat(np.arange(len(scores)), [table.shape[1] for table in scores.values()])
         upper = owner[:, None] < owner
