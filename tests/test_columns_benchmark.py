@@ -100,6 +100,7 @@ class TestExplained:
         assert within == 0
         assert _columns.noise(release, "age")[1] > 0
 
+    @pytest.mark.slow
     def test_a_sample_of_the_same_rows_is_explained_and_moved_values_are_not(self, fitted):
         real, release, schema = fitted
         again = real.sample(len(real), replace=True, random_state=0, ignore_index=True)

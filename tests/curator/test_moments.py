@@ -15,6 +15,8 @@ from tabsynth.curator.table import PrivateTable
 from tabsynth.models import _tables
 from tabsynth.times import STAND_INS
 
+pytestmark = pytest.mark.slow
+
 
 def redrawn(values, *, epsilon=3.0, others=(), **column) -> tuple[pd.Series, dict]:
     """A column bought with `epsilon`, its codes drawn independently of one another from tables without noise; and its coder's sizes."""
