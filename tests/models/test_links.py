@@ -147,6 +147,7 @@ def broken(table):
     )
 
 
+@pytest.mark.slow
 def test_links_hold_and_more_budget_helps():
     """20,000 rows for which 4,096 walk, 120 of them with a claim. Before: about 1 % of rows broken in each way at epsilon 1, and .2 to .8 % at 10."""
     frame = claims(20_000, np.random.default_rng(0))
