@@ -1,8 +1,7 @@
-"""Where a column's axis is cut: public edges, chosen from its kind, its public range and its step alone."""
+"""Where an axis of numbers is cut: public edges, chosen from its kind, its public range and its step alone."""
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from dataclasses import dataclass
 
@@ -19,9 +18,6 @@ PARTS = 40
 FINEST = 1e-13
 """A cell narrower than this, in terms of its distance from zero, is not cut: doubles hardly tell more apart."""
 
-DAY = 86_400
-TIMES = (1, 5, 15, 60, 300, 900, 3600, 7200, 14_400, DAY, 2 * DAY, 7 * DAY, 28 * DAY, 91 * DAY)
-YEARS = range(1850, 2151)
 CLOSE, FAR = 9, 18
 """Numbers without a public range: 1-2-5 steps from 10**-CLOSE to 10**FAR, powers of ten beyond, to 10**(+-LAST)."""
 LAST = 100
@@ -88,10 +84,6 @@ class Axis:
         return starts[starts < high]
 
     def _unit(self, least: float) -> float:
-        if self.column.kind == "datetime":
-            return float(
-                next((t for t in TIMES if t >= least), TIMES[-1] * 10 ** math.ceil(math.log10(max(least / TIMES[-1], 1))))
-            )
         step = self.step or 1.0
         return round_up(least / step) * step
 
@@ -103,9 +95,7 @@ def round_up(least: float) -> float:
 
 
 def magnitudes(column: Column, step: float | None = None) -> np.ndarray:
-    """Public edges that any column's range can be told by: years for dates; zero and 1-2-5 steps of either sign for numbers."""
-    if column.kind in ("date", "datetime"):
-        return np.array([column.to_axis(_new_year(column, year)) for year in YEARS])
+    """Public edges that any numbers' range can be told by: zero and 1-2-5 steps of either sign for numbers."""
     positive = np.array(
         [10.0**e for e in range(-LAST, -CLOSE)]
         + [float(f"{m}e{e}") for e in range(-CLOSE, FAR) for m in (1, 2, 5)]
@@ -116,7 +106,3 @@ def magnitudes(column: Column, step: float | None = None) -> np.ndarray:
     zero = step or np.nextafter(0, 1)
     both = np.concatenate([-positive, [0.0, zero], positive, [float(low), float(high)]])
     return np.unique(both if step is None else on_step(both, step))
-
-
-def _new_year(column: Column, year: int) -> dt.date:
-    return dt.date(year, 1, 1) if column.kind == "date" else dt.datetime(year, 1, 1)

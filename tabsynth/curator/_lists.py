@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabsynth.codec import LONG_LIST, Labels, listed
+from tabsynth.curator import _groups
 from tabsynth.curator.table import PrivateTable
 from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import OTHER, Column
 
-FEWEST, MOST, CLEAR = 8, 64, 10.0
-"""Codes of a long list, and how many times its noise a cell of a table of two such columns should hold."""
+MOST = 64
+"""Most codes of a long list."""
 LEAST = 4.0
 """A code's rows should be that many times the noise of its own measurement."""
 TOP, STEP, EMPTY, ITERATIONS = 8.0, 0.25, 0.9, 300
@@ -77,17 +78,17 @@ def expected(counts: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def grouped(values: Sequence[str | int], mass: np.ndarray, clear: np.ndarray, null: bool, noise: float) -> GroupedLabels:
-    """Give the labels so many codes that a cell of a table of two such columns holds `CLEAR` times the `noise` it will be measured with.
+    """Give the labels as many codes as `_groups.wanted` where they are measured with `noise`.
 
     A label that is `clear` of its noise and has half a code's even share is alone, and so is `OTHER`. The rest are cut into runs of
     the list of similar mass. Labels that are not clear join their neighbours' runs, unless all of them together would fill less than one: these
     may all be empty, and have a code of their own so that the model's measurement tells.
     """
     total = max(mass.sum(), 1.0)
-    codes = min(max(math.sqrt(total / (CLEAR * noise)), FEWEST), MOST)
+    codes = _groups.wanted(total, noise, MOST)
     alone = clear & (mass >= max(total / (2 * codes), LEAST * noise))
     alone[-1:] |= values[-1] == OTHER
-    enough = max(mass[~alone].sum() / max(codes - alone.sum(), FEWEST / 2), LEAST * noise)
+    enough = max(_groups.share(mass, alone, codes), LEAST * noise)
     doubtful = ~alone & ~clear
     apart = mass[doubtful].sum() < enough
     group = np.cumsum(alone) - 1

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabsynth.codec import Bins
+from tabsynth.curator import _groups
 from tabsynth.curator._estimate import LONE, family, nested
 from tabsynth.curator.table import PrivateTable
 from tabsynth.resolution import RESOLUTIONS
@@ -28,8 +29,8 @@ SHARES = {"day": 0.5, "time": 0.25, "level": 0.05, "weekday": 0.08, "monthday": 
 FALLING = 0.6
 CELLS = 128
 """Most cells of the first round."""
-FEWEST, BINS, CLEAR = 8, 32, 10.0
-"""Bins of an axis, and how many times its noise a cell of a pair of code columns should hold."""
+BINS = 32
+"""Most bins of an axis."""
 AGAIN = 3.5
 """Times its noise that what lies within a cell has to be; fewer rows are looked at, so chance has more room."""
 STANDS_OUT = 3.5
@@ -343,17 +344,10 @@ def _clock(table: PrivateTable, column: Column, levels: np.ndarray, rows: float,
 def _grouped(cells: _Cells, noise: float, null: bool, single: int) -> Bins:
     """Neighbouring cells grouped into bins of similar mass; a heavy single value, or a stand-in for a day, is a bin of its own.
 
-    So many bins that a cell of a table of two such columns holds `CLEAR` times the noise it will be measured with, on average; and
-    none so small that its own measurement does not stand out.
+    As many as `_groups.wanted`, and none so small that its own measurement does not stand out.
     """
     mass, one = cells.mass, np.diff(cells.edges) <= single
-    bins = min(max(math.sqrt(mass.sum() / (CLEAR * noise)), FEWEST), BINS)
+    bins = _groups.wanted(mass.sum(), noise, BINS)
     alone = one & (mass > 0) & ((mass >= mass.sum() / (2 * bins)) | np.isin(cells.edges[:-1], STAND_INS))
-    enough = max(mass[~alone].sum() / max(bins - alone.sum(), FEWEST / 2), 4 * cells.sigma)
-    starts, held = [0], 0.0
-    for i, m in enumerate(mass):
-        if i > starts[-1] and (alone[i] or held >= enough):
-            starts.append(i)
-            held = 0.0
-        held += math.inf if alone[i] else m
-    return Bins(cells.edges, np.array(starts), mass, null)
+    enough = max(_groups.share(mass, alone, bins), 4 * cells.sigma)
+    return Bins(cells.edges, np.array(_groups.starts(mass, alone, enough)), mass, null)

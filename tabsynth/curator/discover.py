@@ -17,7 +17,7 @@ import numpy as np
 from tabsynth.access import Marginal
 from tabsynth.cells import shared, slopes
 from tabsynth.codec import Bins, Codec, Labels, public_coder
-from tabsynth.curator import _grids, _masses
+from tabsynth.curator import _grids, _groups, _masses
 from tabsynth.curator._axis import SINGLES, Axis
 from tabsynth.curator._grids import Grids
 from tabsynth.curator._lists import lists
@@ -31,9 +31,8 @@ ROUNDS, FALLING = 6, 0.6
 """Most rounds of cutting after the first histogram; each gets that much of what the one before did."""
 GRID, FIRST = 0.1, 0.35
 """Shares of a column's price: for the grid its values lie on, and of the rest for the first histogram, where rounds may follow."""
-FEWEST, BINS = 8, 32
-CLEAR = 10.0
-"""Bins a column, and how many times its noise a cell of a pair of columns should hold."""
+BINS = 32
+"""Most bins a column."""
 LEAST = 4.0
 """A bin holds that many times the noise that its own measurement will have."""
 
@@ -149,7 +148,7 @@ def _root(axis: Axis, edges: np.ndarray, counts: np.ndarray, sigma: float) -> _T
     else:
         kept = np.ones(len(counts), dtype=bool)
         if axis.column.minimum is None:
-            kept = _masses.plausible(counts, sigma, _prior(axis.column, edges))
+            kept = _masses.plausible(counts, sigma, _prior(edges))
         mass = kept * max(counts[kept].sum(), 1.0) / kept.sum()
     inner = slice(np.argmax(kept), len(kept) - np.argmax(kept[::-1]))
     start, end, mass = edges[:-1][inner], edges[1:][inner], mass[inner]
@@ -158,12 +157,9 @@ def _root(axis: Axis, edges: np.ndarray, counts: np.ndarray, sigma: float) -> _T
     return tree
 
 
-def _prior(column: Column, edges: np.ndarray) -> np.ndarray:
-    """Log-odds, before any count is seen, that a column without a public range lies in a cell: near 2000, or positive and about 100."""
+def _prior(edges: np.ndarray) -> np.ndarray:
+    """Log-odds, before any count is seen, that a column without a public range lies in a cell: positive and about 100."""
     middle = edges[:-1] / 2 + edges[1:] / 2
-    if column.kind in ("date", "datetime"):
-        year = 1970 + middle / (365.25 if column.kind == "date" else 365.25 * 86_400)
-        return -np.abs(year - 2000) / 20
     return -np.abs(np.log10(np.maximum(np.abs(middle), 1e-300)) - 2) - 2.0 * (middle < 0)
 
 
@@ -186,23 +182,17 @@ def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
 def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
     """Group neighbouring cells into bins of similar mass; a heavy single value is a bin of its own.
 
-    So many bins that a cell of a table of two such columns holds `CLEAR` times the noise it will be measured with, on average; and
-    none so small that its own measurement does not stand out.
+    As many as `_groups.wanted`, and none so small that its own measurement does not stand out.
     """
     mass, total, column = tree.mass, tree.mass.sum(), tree.axis.column
-    bins = min(max(math.sqrt(total / (CLEAR * noise)), FEWEST), BINS)
+    bins = _groups.wanted(total, noise, BINS)
     alone = (mass >= max(total / (2 * bins), LEAST * noise)) & tree.axis.single(tree.start, tree.end)
-    rest = mass[~alone].sum()
-    enough = rest / max(bins - alone.sum(), FEWEST / 2)
+    enough = _groups.share(mass, alone, bins)
     if tree.found:
         enough = max(enough, LEAST * noise)
-    starts, held = [0], 0.0
-    for i, m in enumerate(mass):
-        if i > starts[-1] and (alone[i] or held >= enough):
-            starts.append(i)
-            held = 0.0
-        held += math.inf if alone[i] else m
-    if len(starts) > 1 and held < enough / 2 and not alone[starts[-2]]:
+    starts = _groups.starts(mass, alone, enough)
+    held = mass[starts[-1] :].sum()
+    if len(starts) > 1 and held < enough / 2 and not alone[starts[-2:]].any():
         starts.pop()
     single = tree.axis.single(tree.start, tree.end)
     grid = grids.shares(tree.axis.step, tree.start[single], mass[single]) if grids else ()

@@ -8,10 +8,12 @@ from tabsynth import Schema
 from tabsynth.codec import EXACT_VALUES, Bins, Labels
 from tabsynth.conform import read
 from tabsynth.curator._axis import magnitudes
+from tabsynth.curator._moments import _first_days, _range
 from tabsynth.curator.discover import MOST, discover
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import PrivateTable
 from tabsynth.models import _tables
+from tabsynth.times import is_temporal
 
 
 def bought(frame, column, *, epsilon=1.0):
@@ -112,7 +114,8 @@ def test_whatever_the_rows_hold_bins_are_bought(column, values):
 def test_magnitudes_are_sorted_and_public():
     for kind in ("integer", "float", "date", "datetime"):
         column = Schema.from_dict({"name": "s", "columns": {"x": {"kind": kind, "discover": True}}})["x"]
-        assert (np.diff(magnitudes(column)) > 0).all()
+        edges = _first_days(*_range(column)) if is_temporal(column) else magnitudes(column)
+        assert (np.diff(edges) > 0).all()
 
 
 def test_noisy_tables_become_distributions_without_a_bias_for_empty_cells():
