@@ -77,7 +77,7 @@ def with_a_clique(model: FieldModel) -> FieldModel:
 def made(name: str, folder: Path) -> Path:
     """A small model of that name, saved."""
     frame, schema = small_table()
-    release = fit_with(ALGORITHMS[name], frame, schema, Budget(8, 1e-6, 0.1))
+    release = fit_with(ALGORITHMS[name], frame, schema, Budget(50, 1e-6, 0.1))  # enough for a pair to be measured every time
     if name == "ctgan":
         release = dataclasses.replace(release, model=dataclasses.replace(release.model, trust=0.5))
     if name == "aim":
