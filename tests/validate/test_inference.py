@@ -263,7 +263,7 @@ def test_conjunctions_fit_one_synthetic_row_and_nothing_missing_is_at_least_a_nu
     table = pd.DataFrame(rng.normal(size=(600, 4)), columns=list(schema.names[:4])).mask(rng.random((600, 4)) < 0.1)
     table["flag"] = pd.array(rng.random(600) < 0.5, "boolean")
     values, others = singling_out._values([table[:300], table[300:]], schema)
-    found = singling_out._multivariate(values, np.array([False] * 4 + [True]), rng)
+    found = singling_out._multivariate(values, np.array([False] * 4 + [True]), rng, 4_000)
     assert len(set(found)) == len(found) > 500
     assert {len(predicate.columns) for predicate in found} == {2, 3, 4, 5}
     medians = table[:300][list(schema.names[:4])].median()

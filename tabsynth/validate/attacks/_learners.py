@@ -29,10 +29,10 @@ class Task:
 
     Parameters
     ----------
-    known, asked : Encoded
-        Other columns of the synthetic rows and of the real rows, whose secret is not missing.
+    known, asked : ndarray of float32, shape (rows, columns)
+        Features of the other columns, of the first `TRAINING_ROWS` synthetic rows and of the real rows whose secret is not missing.
     values, truth : ndarray of float64
-        The secret in both: axis values, or label numbers (-1 for a label that no synthetic row has).
+        The secret of all such synthetic rows and of the real rows: axis values, or label numbers (-1 for a label that no synthetic row has).
     tolerance : float
         A guess this near to the truth is right; 0 for labels.
     near, distances : ndarray of float64
@@ -40,8 +40,8 @@ class Task:
     """
 
     column: Column
-    known: Encoded
-    asked: Encoded
+    known: np.ndarray
+    asked: np.ndarray
     values: np.ndarray
     truth: np.ndarray
     tolerance: float
@@ -95,8 +95,8 @@ def nearest_rows(asked: Encoded, known: Encoded, schema: Schema, columns: Sequen
 
 
 def features(table: Encoded) -> np.ndarray:
-    """Ranks and codes side by side, shape (rows, columns)."""
-    return np.hstack([table.numeric[_SCALING], table.codes])
+    """Ranks and codes side by side, float32, shape (rows, columns)."""
+    return np.hstack([table.numeric[_SCALING], table.codes], dtype=np.float32)
 
 
 def _nearest_row(task: Task) -> Guesses:
@@ -110,7 +110,7 @@ def _forest(task: Task) -> Guesses:
     model = kind(_TREES, max_depth=_DEPTH, max_features="sqrt", random_state=task.seed).fit(*_training(task))
     if not task.column.numeric:
         return _likeliest(task, model)
-    trees = np.array([tree.predict(features(task.asked).astype(np.float32)) for tree in model.estimators_])
+    trees = np.array([tree.predict(task.asked) for tree in model.estimators_])
     return Guesses(task.right(trees.mean(axis=0)), -trees.std(axis=0))
 
 
@@ -120,7 +120,7 @@ def _boosting(task: Task) -> Guesses:
     settings = {"early_stopping": False, "random_state": task.seed}
     if task.column.numeric:
         model = HistGradientBoostingRegressor(max_iter=_ROUNDS, **settings).fit(*_training(task))
-        return Guesses(task.right(model.predict(features(task.asked))), None)
+        return Guesses(task.right(model.predict(task.asked)), None)
     table, values = _training(task)
     rounds = max(10, 2 * _ROUNDS // max(len(np.unique(values)), 2))  # each fits a tree for every label
     return _likeliest(task, HistGradientBoostingClassifier(max_iter=rounds, **settings).fit(table, values))
@@ -130,9 +130,9 @@ _ATTACKERS = {NEAREST: _nearest_row, "forest": _forest, "boosting": _boosting}
 
 
 def _likeliest(task: Task, model: Any) -> Guesses:
-    chances = model.predict_proba(features(task.asked))
+    chances = model.predict_proba(task.asked)
     return Guesses(task.right(model.classes_[chances.argmax(axis=1)]), chances.max(axis=1))
 
 
 def _training(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    return features(task.known[:TRAINING_ROWS]), task.values[:TRAINING_ROWS]
+    return task.known, task.values[:TRAINING_ROWS]

@@ -15,6 +15,8 @@ from tabsynth.validate.features import Encoded
 
 NEIGHBOURS = 20
 _BLOCK = 512
+_SLACK = np.float32(1e-3)
+"""More than rounding makes of a sum of distances."""
 _THREADS = os.cpu_count() or 1
 
 
@@ -119,10 +121,7 @@ def within_both(
     radii : (ndarray, ndarray)
         Of each query in the first and in the second set, shape (queries, radii).
     """
-    queries, table = second
-    centre = np.median(table.numeric[scaling], axis=0)
-    rows = np.ascontiguousarray((table.numeric[scaling] - centre).T, np.float32), np.ascontiguousarray(table.codes.T)
-    asked = np.ascontiguousarray(queries.numeric[scaling] - centre, np.float32), np.ascontiguousarray(queries.codes)
+    asked, rows = _arrays(*second, scaling)
     out = np.zeros(radii[0].shape, bool)
 
     def scan(numbers, codes, rows_numbers, rows_codes, *parts):
@@ -134,13 +133,25 @@ def within_both(
 
 def _in_parts(scan: Callable, queries: Encoded, table: Encoded, scaling: str, *out: np.ndarray) -> None:
     """Run `scan`, which lets go of the interpreter, on shares of the queries; `out` is filled in place."""
-    numbers, centre = table.numeric[scaling], np.median(table.numeric[scaling], axis=0) if len(table) else 0.0
-    rows = np.ascontiguousarray((numbers - centre).T, np.float32), np.ascontiguousarray(table.codes.T)
-    asked = np.ascontiguousarray(queries.numeric[scaling] - centre, np.float32), np.ascontiguousarray(queries.codes)
+    asked, rows = _arrays(queries, table, scaling)
     cuts = np.linspace(0, len(queries), 4 * _THREADS + 1).astype(int)
     with ThreadPoolExecutor(_THREADS) as pool:
         shares = [slice(*ends) for ends in pairwise(cuts)]
         list(pool.map(lambda part: scan(*(a[part] for a in asked), *rows, *(o[part] for o in out)), shares))
+
+
+def _arrays(
+    queries: Encoded, table: Encoded, scaling: str
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Numbers and codes of the queries, a row each, and of the table, a column each; codes as narrow as holds them and their number."""
+    centre = np.median(table.numeric[scaling], axis=0) if len(table) else 0.0
+    most = max(queries.codes.max(initial=0), table.codes.max(initial=0), queries.codes.shape[1])
+    narrow = np.int8 if most <= np.iinfo(np.int8).max else np.int32
+    asked, rows = ((part.numeric[scaling] - centre).astype(np.float32) for part in (queries, table))
+    return (
+        (np.ascontiguousarray(asked), np.ascontiguousarray(queries.codes, narrow)),
+        (np.ascontiguousarray(rows.T), np.ascontiguousarray(table.codes.T, narrow)),
+    )
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -152,10 +163,13 @@ def _distances(numbers, codes, table_numbers, table_codes, start, out):
         value, column = numbers[c], table_numbers[c][start:stop]
         for j in range(len(out)):
             out[j] += abs(value - column[j])
+    differ = np.zeros(len(out), table_codes.dtype)  # narrow: many in one vector
     for c in range(len(codes)):
         code, labels = codes[c], table_codes[c][start:stop]
         for j in range(len(out)):
-            out[j] += np.float32(2) * np.float32(labels[j] != code)
+            differ[j] += labels[j] != code
+    for j in range(len(out)):
+        out[j] += np.float32(2) * np.float32(differ[j])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -177,10 +191,10 @@ def _nearest(numbers, codes, table_numbers, table_codes, distances, index):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _distances_without(numbers, codes, table_numbers, table_codes, number_owners, code_owners, start, size, parts, out):
-    """Distances of one query to a block of rows without each secret: sums of the others, so that equal rows are at distance 0."""
-    secrets = len(out)
-    parts[:] = 0  # row 0: columns of no secret; row s + 1: those of secret s
+def _parts(numbers, codes, table_numbers, table_codes, number_owners, code_owners, start, parts, total):
+    """Parts of the distances of one query to a block of rows: row 0, of columns of no secret; row s + 1, of those of secret s; and their sum."""
+    size = len(total)
+    parts[:] = 0
     for c in range(len(numbers)):
         value, column, part = numbers[c], table_numbers[c][start : start + size], parts[number_owners[c] + 1][:size]
         for j in range(size):
@@ -189,48 +203,49 @@ def _distances_without(numbers, codes, table_numbers, table_codes, number_owners
         code, labels, part = codes[c], table_codes[c][start : start + size], parts[code_owners[c] + 1][:size]
         for j in range(size):
             part[j] += np.float32(2) * np.float32(labels[j] != code)
-    total = parts[0][:size]
-    for s in range(secrets):
-        own, part = out[s][:size], parts[s + 1][:size]
-        for j in range(size):
-            own[j] = total[j]
-            total[j] += part[j]
     total[:] = 0
-    for s in range(secrets - 1, -1, -1):
-        own, part = out[s][:size], parts[s + 1][:size]
+    for s in range(len(parts)):
+        part = parts[s][:size]
         for j in range(size):
-            own[j] += total[j]
             total[j] += part[j]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _least(values, forbidden):
-    """The smallest of some values, once those forbidden are out of reach."""
-    least = np.float32(np.inf)
-    for j in range(len(values)):
-        values[j] += forbidden[j]
-        least = min(least, values[j])
-    return least
+def _nearer(total, part, forbidden, bound):
+    """How many distances without a part are below a bound, those forbidden aside; as good as the sum is rounded."""
+    found = np.int32(0)
+    for j in range(len(total)):
+        found += np.int32(total[j] - part[j] + forbidden[j] < bound)
+    return found
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _others(parts, without, out):
+    """Distances as sums of all parts but one, so that equal rows are at distance 0."""
+    out[:] = 0
+    for s in range(len(parts)):
+        if s != without:
+            part = parts[s][: len(out)]
+            for j in range(len(out)):
+                out[j] += part[j]
 
 
 @numba.njit(cache=True, nogil=True)
 def _without(numbers, codes, table_numbers, table_codes, number_owners, code_owners, forbidden, distances, index):
     rows, secrets = table_codes.shape[1], len(forbidden)
-    parts, near = np.empty((secrets + 1, _BLOCK), np.float32), np.empty((secrets, _BLOCK), np.float32)
+    parts, total, near = np.empty((secrets + 1, _BLOCK), np.float32), np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
     for start in range(0, rows, _BLOCK):
         size = min(_BLOCK, rows - start)
         for i in range(len(numbers)):
-            _distances_without(
-                numbers[i], codes[i], table_numbers, table_codes, number_owners, code_owners, start, size, parts, near
-            )
+            _parts(numbers[i], codes[i], table_numbers, table_codes, number_owners, code_owners, start, parts, total[:size])
             for s in range(secrets):
-                least = _least(near[s][:size], forbidden[s][start : start + size])
-                if least < distances[i, s]:
-                    distances[i, s] = least
-                    at = 0
-                    while near[s][at] != least:
-                        at += 1
-                    index[i, s] = start + at
+                apart = forbidden[s][start : start + size]
+                if not _nearer(total[:size], parts[s + 1], apart, distances[i, s] + _SLACK):
+                    continue
+                _others(parts, s + 1, near[:size])
+                for j in range(size):
+                    if near[j] < distances[i, s] and apart[j] == 0:
+                        distances[i, s], index[i, s] = near[j], start + j
 
 
 @numba.njit(cache=True, nogil=True)

@@ -14,6 +14,8 @@ from tabsynth.validate.check import Evidence, Finding
 WHOLE, COPIES = "training rows", "5 % copies"
 PLANTED = {WHOLE: 1.0, COPIES: 0.05}
 """Leaks that are put in the synthetic table's place: the share of its rows that are training rows."""
+POWER_ROWS = 5_000
+"""What a planted leak would show is measured on so many rows a side at most: it is noticed on fewer than a healthy release is judged by."""
 
 
 def planted(evidence: Evidence, leak: str) -> Evidence:

@@ -11,7 +11,7 @@ import pandas as pd
 from tabsynth.schema import Column
 from tabsynth.validate.attacks._asked import Asked
 from tabsynth.validate.attacks._inference import only
-from tabsynth.validate.attacks._learners import Task, nearest_rows
+from tabsynth.validate.attacks._learners import TRAINING_ROWS, Task, features, nearest_rows
 from tabsynth.validate.check import Evidence
 from tabsynth.validate.features import Encoder, axis_values, label_values
 
@@ -48,7 +48,7 @@ def secrets_of(evidence: Evidence, asked: Asked, synthetic: pd.DataFrame, column
         learned, answers, tolerance, weights = _answers(column, released[usable[i]], truth[present])
         place = np.cumsum(usable[i]) - 1  # among synthetic rows that know the secret
         task = Task(
-            column, only(known, schema, others)[usable[i]], only(questions, schema, others)[present], learned, answers, tolerance,
+            column, features(only(known, schema, others)[usable[i]][:TRAINING_ROWS]), features(only(questions, schema, others)[present]), learned, answers, tolerance,
             learned[place[near.index[present, i]]], near.distances[present, i], evidence.seed,
         )  # fmt: skip
         out.append(Secret(task, present, weights))

@@ -18,7 +18,7 @@ from tabsynth.validate.attacks._asked import Asked, everyone
 from tabsynth.validate.attacks._challenge import SYNTHETIC_ROWS, Challenge
 from tabsynth.validate.attacks._inference import one_row_each
 from tabsynth.validate.attacks._learners import NEAREST, Guesses, guessed
-from tabsynth.validate.attacks._power import PLANTED, WHOLE, by_guarantee, confirmed, planted
+from tabsynth.validate.attacks._power import PLANTED, POWER_ROWS, WHOLE, by_guarantee, confirmed, planted
 from tabsynth.validate.attacks._resplit import Differences, differences, unexplained
 from tabsynth.validate.attacks._secrets import MINIMUM, TOLERANCE, Secret, secrets_of
 from tabsynth.validate.attacks.statistics import halves
@@ -29,8 +29,6 @@ SECRETS = 8
 """Columns attacked unless some are named."""
 ROWS = 40_000
 """Units are drawn until they have about this many rows on each side: half an interval is then below one percentage point."""
-POWER_ROWS = 5_000
-"""What a planted leak would show is measured on so many rows a side."""
 CONFIDENT = 0.9
 """An attacker guesses only where it is more confident than in this share of the cases."""
 
@@ -257,7 +255,7 @@ def _finding(
         ),
         details={
             "column": column.name, "chosen": list(own)[chosen], "attackers": results, "family": family, "tolerated": tolerated,
-            "tolerance": TOLERANCE if column.numeric else None, "synthetic_rows": len(secret.task.known),
+            "tolerance": TOLERANCE if column.numeric else None, "synthetic_rows": len(secret.task.values),
             "needed_nonmembers": more and ceil(more * int((~asked.member).sum())), "most": int((~asked.member).sum()) if len(evidence.holdout) > ROWS else None,
         },
     )  # fmt: skip

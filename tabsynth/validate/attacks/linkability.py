@@ -12,7 +12,7 @@ from tabsynth.tradeoff import Tradeoff
 from tabsynth.validate.attacks._challenge import SYNTHETIC_ROWS
 from tabsynth.validate.attacks._halves import met
 from tabsynth.validate.attacks._inference import ROWS, one_row_each, only, verdict
-from tabsynth.validate.attacks._power import COPIES, WHOLE, by_guarantee, confirmed, foreseen, planted
+from tabsynth.validate.attacks._power import COPIES, POWER_ROWS, WHOLE, by_guarantee, confirmed, foreseen, planted
 from tabsynth.validate.attacks._randomised import attributable
 from tabsynth.validate.check import Evidence, Finding
 from tabsynth.validate.features import Encoder, unit_codes
@@ -42,7 +42,7 @@ def check(evidence: Evidence) -> list[Finding]:
     hypergeometric (`_randomised`). Numbers are scaled by the ranks of both sides together, which does not depend on the split.
 
     The claim passes if the risk is surely tolerable for every k and the same test fails for the training rows in the synthetic table's
-    place; or by the guarantee. Whether a given record is linked is an event that the release alone decides: the halves are drawn without
+    place, tried on some of the units; or by the guarantee. Whether a given record is linked is an event that the release alone decides: the halves are drawn without
     looking, and the real rows that scale the numbers are those of both sides, the same in both worlds. So a record that is linked with
     chance c when its unit is not in the training rows is linked with chance at most ``tpr(c)`` when it is. The curve is concave, hence this
     holds for averages over records, and the risk ``(tpr(c) - c) / (1 - c)`` rises with c: its upper bound is that at the upper bound
@@ -68,7 +68,7 @@ def check(evidence: Evidence) -> list[Finding]:
         return [Finding(name, title, None, note=note)]
     results, tolerated = _results(evidence), evidence.policy["residual_risk"]
     first, decision = results[0], verdict(results, tolerated)
-    leaks = {leak: _results(planted(evidence, leak)) for leak in (WHOLE, COPIES)}
+    leaks = {leak: _results(planted(evidence, leak), POWER_ROWS) for leak in (WHOLE, COPIES)}
     seen = {leak: verdict(found, tolerated) == "fail" for leak, found in leaks.items()}
     more = _needed(results, tolerated) if decision == "inconclusive" and seen[WHOLE] else None
     finding = Finding(
@@ -121,11 +121,11 @@ def _most(evidence: Evidence) -> int:
     return min(ROWS, PAIRS // 2 // min(len(evidence.synthetic), SYNTHETIC_ROWS))
 
 
-def _results(evidence: Evidence) -> list[dict[str, Any]]:
-    """For each number of neighbours, how many members and how many others are linked."""
+def _results(evidence: Evidence, at_most: int = ROWS) -> list[dict[str, Any]]:
+    """For each number of neighbours, how many members and how many others are linked, of so many a side at most."""
     rng = np.random.default_rng([evidence.seed, 7])
     tables = evidence.train, evidence.holdout
-    most = _most(evidence)
+    most = min(at_most, _most(evidence))
     asked = [table.iloc[one_row_each(unit_codes(table, evidence.schema), rng, most)] for table in tables]
     member = np.repeat([True, False], [len(side) for side in asked])
     synthetic = evidence.synthetic.iloc[rng.permutation(len(evidence.synthetic))[:SYNTHETIC_ROWS]]

@@ -21,6 +21,8 @@ from tabsynth.validate.intervals import needed_factor, normal_quantile
 
 PREDICATES = 4_000
 """Of each kind, at most."""
+POWER_PREDICATES = 1_000
+"""So many where they are read off a planted leak."""
 TRIES = 10
 """Conjunctions tried for each one wanted."""
 ROWS = 40_000
@@ -82,7 +84,7 @@ def check(evidence: Evidence, challenge: Challenge) -> list[Finding]:
     if not (0 < asked.member.sum() < len(asked.member) and len(challenge.synthetic)):
         return [Finding(name, title, None, note="The training, holdout or synthetic table has no rows.")]
     tolerated, results = evidence.policy["residual_risk"], _results(evidence, asked, challenge.synthetic)
-    ceilings = {leak: _results(evidence, asked, planted(evidence, leak).synthetic) for leak in PLANTED}
+    ceilings = {leak: _results(evidence, asked, planted(evidence, leak).synthetic, POWER_PREDICATES) for leak in PLANTED}
     seen = {leak: any(result["simultaneous"][0] > tolerated for result in found) for leak, found in ceilings.items()}
     judged = [result for result in results if result["predicates"] >= MINIMUM or result["simultaneous"][0] > tolerated]
     decision = verdict(judged, tolerated) if judged else "inconclusive"
@@ -139,12 +141,12 @@ def _values(tables: list[pd.DataFrame], schema: Schema) -> list[np.ndarray]:
     return np.split(np.array(rows), np.cumsum([len(t) for t in tables])[:-1], axis=1)
 
 
-def _results(evidence: Evidence, asked: Asked, synthetic: pd.DataFrame) -> list[dict[str, Any]]:
+def _results(evidence: Evidence, asked: Asked, synthetic: pd.DataFrame, at_most: int = PREDICATES) -> list[dict[str, Any]]:
     """For each kind of which there are any: the successes of the predicates read off a table, with intervals for all kinds together."""
     rng, schema = np.random.default_rng([evidence.seed, 6]), evidence.schema
     values, source = _values([asked.rows, synthetic.iloc[rng.permutation(len(synthetic))[:SYNTHETIC_ROWS]]], schema)
     labels = np.array([not c.numeric for c in schema.modelled])
-    found = {kind: predicates for kind, draw in _KINDS.items() if (predicates := draw(source, labels, rng))}
+    found = {kind: predicates for kind, draw in _KINDS.items() if (predicates := draw(source, labels, rng, at_most))}
     fitting = {kind: _fitting(predicates, values, asked) for kind, predicates in found.items()}
     every = np.vstack([asked.member, rng.permuted(np.tile(asked.member, (_PERMUTATIONS, 1)), axis=1)])
     successes = {kind: _successes(fits, every) for kind, fits in fitting.items()}
@@ -220,7 +222,7 @@ def _needed(results: list[dict[str, Any]], tolerated: float) -> float | None:
     return needed_factor(settled)
 
 
-def _univariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> list[_Predicate]:
+def _univariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator, at_most: int) -> list[_Predicate]:
     pool = []
     for column, row in enumerate(values):
         distinct, counts = np.unique(row, return_counts=True)
@@ -228,11 +230,11 @@ def _univariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator
         known = distinct[np.isfinite(distinct)]
         if not labels[column] and len(known):
             pool += [(column, -_TOP, known[0]), (column, known[-1], _TOP)]
-    drawn = rng.permutation(len(pool))[:PREDICATES]
+    drawn = rng.permutation(len(pool))[:at_most]
     return [_Predicate((pool[i][0],), (float(pool[i][1]),), (float(pool[i][2]),)) for i in drawn]
 
 
-def _multivariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> list[_Predicate]:
+def _multivariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generator, at_most: int) -> list[_Predicate]:
     """Distinct conjunctions that fit exactly one row.
 
     Rows whose description fits others too are tried once, the others again as long as one in ten descriptions is a new one.
@@ -243,14 +245,14 @@ def _multivariate(values: np.ndarray, labels: np.ndarray, rng: np.random.Generat
     medians = np.array([np.median(v[np.isfinite(v)]) if np.isfinite(v).any() else 0.0 for v in values])
     found: dict[_Predicate, None] = {}
     pool, tries = rng.permutation(rows), 0
-    while len(pool) and len(found) < PREDICATES and tries < TRIES * PREDICATES:
+    while len(pool) and len(found) < at_most and tries < TRIES * at_most:
         unique, before = [], len(found)
-        for row in pool[: TRIES * PREDICATES - tries]:
+        for row in pool[: TRIES * at_most - tries]:
             tries += 1
             if (predicate := _described(values, row, labels, medians, rng.permutation(columns))) is not None:
                 found[predicate] = None
                 unique.append(row)
-                if len(found) == PREDICATES:
+                if len(found) == at_most:
                     break
         pool = np.array(unique if len(found) - before > len(unique) / 10 else [], int)
     return list(found)
@@ -275,6 +277,6 @@ def _described(values: np.ndarray, row: int, labels: np.ndarray, medians: np.nda
     return None
 
 
-_KINDS: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], list[_Predicate]]] = {
+_KINDS: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator, int], list[_Predicate]]] = {
     "univariate": _univariate, "multivariate": _multivariate,
 }  # fmt: skip
