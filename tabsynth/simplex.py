@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+TOGETHER = 2.5
+"""Counts that do not stand out alone are zero unless they are together so many times their noise."""
 
 
 def nonnegative(noisy: np.ndarray) -> np.ndarray:
@@ -19,6 +24,30 @@ def nonnegative(noisy: np.ndarray) -> np.ndarray:
     ndarray of float64, same shape
     """
     return projected(noisy, max(float(np.sum(noisy)), 1.0))
+
+
+def standing_out(noisy: np.ndarray, sigma: float) -> np.ndarray:
+    """`nonnegative`, after cells were emptied that stand out neither alone nor together from noise of standard deviation `sigma`.
+
+    An empty cell would else keep the positive half of its noise, and what has many empty cells, as a wide range does, a wrong mean. Alone a cell
+    has to reach what the largest of as many Gaussians usually does; the others have to exceed `TOGETHER` standard deviations of their sum.
+
+    Parameters
+    ----------
+    noisy : ndarray of numbers, any shape
+    sigma : float
+
+    Returns
+    -------
+    ndarray of float64, same shape
+    """
+    x = np.asarray(noisy, dtype=float)
+    low = x < sigma * math.sqrt(2 * math.log(max(x.size, 1)))
+    if low.all() or x[low].sum() > TOGETHER * sigma * math.sqrt(low.sum()):
+        return nonnegative(x)
+    out = np.zeros(x.shape)
+    out[~low] = projected(x[~low], max(float(x.sum()), 1.0))
+    return out
 
 
 def projected(noisy: np.ndarray, total: float) -> np.ndarray:

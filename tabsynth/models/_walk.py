@@ -24,6 +24,8 @@ Cells = tuple[int, ...]
 Score = Callable[[np.ndarray], np.ndarray]
 """Rows of codes -> a number for each."""
 
+USUAL, DOUBT = 0.1, 3.0
+"""What the variance of effects on log-potentials is held to be before a table is seen, and the standard deviation of that guess."""
 AVERAGED = 4
 EMPTY = 30.0
 """What the log-potential of a cell loses that is held to be empty."""
@@ -299,11 +301,17 @@ def _spreads(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, 
 
 
 def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> float:
-    """Variance t of effects w where deviation = expected * w + noise: moments, weighted by their precision, iterated."""
-    spread = 0.1
+    """Variance t of effects w where deviation = expected * w + noise: moments, weighted by their precision, iterated.
+
+    Where the noise leaves t open, as in cells of whom hardly any rows were expected, it is about `USUAL`.
+    """
+    spread = USUAL
     for _ in range(5):
         weight = expected**2 / (variance + expected**2 * spread) ** 2
-        spread = max(1e-4, float((weight * (deviation**2 - variance)).sum() / (weight * expected**2).sum()))
+        known = (weight * expected**2).sum()
+        error = math.sqrt(2 * (weight**2 * (variance + expected**2 * spread) ** 2).sum()) / known
+        told = float((weight * (deviation**2 - variance)).sum() / known)
+        spread = max(1e-4, (told / error**2 + USUAL / DOUBT**2) / (1 / error**2 + 1 / DOUBT**2))
     return spread
 
 

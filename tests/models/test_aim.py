@@ -160,6 +160,21 @@ def test_rows_of_a_rare_code_have_a_prior_of_their_own():
     assert walk.expect([(0, 1)])[0][16:, 1].sum() > 60
 
 
+def test_a_code_that_nobody_has_keeps_next_to_nothing():
+    """Noise of 250 rows in each of its 25 cells tells nothing of how much it depends on: with a width read off them it came to hold 3 % of all rows."""
+    held = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        column = 0.8 ** np.arange(25) / (0.8 ** np.arange(25)).sum()
+        walk = Walk([column, np.array([0.7, 0.3, 0.0])], 35_000.0, 8_192, rng)
+        for _ in range(3):
+            told = 35_000 * column[:, None] * np.array([0.7, 0.3, 0.0]) + 250 * rng.standard_normal((25, 3))
+            walk.learn(Marginal((), told, 250.0), (0, 1), walk.expect([(0, 1)])[0], by=1)
+        walk.run(60, 0.15, 0.02)
+        held.append(walk.expect([(0, 1)])[0][:, 2].sum() / 35_000)
+    assert np.mean(held) < 0.004
+
+
 @pytest.mark.parametrize("width", [0.0, 0.3, 2.0])
 def test_the_prior_s_width_is_found_from_the_table(width):
     """On average over 50 tables of 20 x 20 cells, within 15 % (and next to nothing where there is nothing)."""
