@@ -12,7 +12,8 @@ import math
 
 import numpy as np
 
-from tabsynth.simplex import TOGETHER, projected
+from tabsynth.curator._estimate import EMPTY
+from tabsynth.simplex import projected
 
 RARELY = 1e-3
 """How probable it may be that anything stands out in an empty table, taken over all its cells together."""
@@ -165,7 +166,7 @@ def children(measured: np.ndarray, expected: np.ndarray, parent: float, spread: 
     else:  # what the parent leaves, and what the soft parts count themselves
         precision = np.array([1 / (spread**2 + clear.sum() * sigma**2), 1 / (max(soft.sum(), 1) * sigma**2)])
         rest = float(np.array([parent - out.sum(), measured[soft].sum()]) @ precision / precision.sum())
-        least = TOGETHER * precision.sum() ** -0.5
+        least = EMPTY * precision.sum() ** -0.5
     if not soft.any() or rest <= least:
         return out * (total / out.sum()) if clear.any() else total * expected
     out[soft] = _shrunk(measured[soft], rest * expected[soft] / expected[soft].sum(), sigma)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabsynth.access import MAX_ROWS, Attrs, Candidate, Marginal
-from tabsynth.simplex import standing_out
+from tabsynth.simplex import nonnegative
 
 TINY = 1e-12
 
@@ -21,20 +21,20 @@ def total(marginals: Sequence[Marginal]) -> float:
 
 
 def distribution(marginal: Marginal) -> np.ndarray:
-    """The probability table closest to a noisy one in L2, of cells that stand out from the noise (`simplex.standing_out`)."""
-    counts = standing_out(marginal.counts, marginal.sigma)
+    """The probability table closest to a noisy one in L2."""
+    counts = nonnegative(marginal.counts)
     return counts / counts.sum()
 
 
 def column_shares(marginals: Sequence[Marginal], column: str) -> np.ndarray:
-    """One column's distribution from all noisy tables that hold it, weighted by the inverse variance of their sums; as `distribution`."""
+    """One column's distribution from all noisy tables that hold it, weighted by the inverse variance of their sums."""
     sums, weights = [], []
     for m in marginals:
         if column in m.attrs:
             others = tuple(i for i, a in enumerate(m.attrs) if a != column)
             sums.append(m.counts.sum(axis=others))
             weights.append(len(sums[-1]) / (m.sigma**2 * m.counts.size))
-    counts = standing_out(np.average(sums, axis=0, weights=weights), sum(weights) ** -0.5)
+    counts = nonnegative(np.average(sums, axis=0, weights=weights))
     return counts / counts.sum()
 
 
