@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from tabsynth.curator._estimate import EMPTY
 from tabsynth.simplex import projected
 
 RARELY = 1e-3
@@ -159,11 +160,17 @@ def children(measured: np.ndarray, expected: np.ndarray, parent: float, spread: 
     out = np.zeros(m)
     clear = measured - total * expected > threshold(m, 0.05) * sigma
     out[clear] = measured[clear]
-    rest, soft = total - out.sum(), ~clear & (expected > POINT * expected.max())
-    if not soft.any() or rest <= (2 * sigma * math.sqrt(clear.sum()) if clear.any() else 0):
+    soft = ~clear & (expected > POINT * expected.max())
+    if not clear.any():
+        rest, least = total, 0.0
+    else:  # what the parent leaves, and what the soft parts count themselves
+        precision = np.array([1 / (spread**2 + clear.sum() * sigma**2), 1 / (max(soft.sum(), 1) * sigma**2)])
+        rest = float(np.array([parent - out.sum(), measured[soft].sum()]) @ precision / precision.sum())
+        least = EMPTY * precision.sum() ** -0.5
+    if not soft.any() or rest <= least:
         return out * (total / out.sum()) if clear.any() else total * expected
     out[soft] = _shrunk(measured[soft], rest * expected[soft] / expected[soft].sum(), sigma)
-    return out
+    return out * (total / out.sum())
 
 
 def _shrunk(measured: np.ndarray, expected: np.ndarray, sigma: float) -> np.ndarray:

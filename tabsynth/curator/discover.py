@@ -9,8 +9,8 @@ so that it matters little how wide that is. Cells that hold much are cut again (
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -111,15 +111,18 @@ def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> di
     for name, (counts, sigma) in _range(table, {name: edges[name] for name in again}, again).items():
         trees[name] = _root(axes[name], edges[name], *_together(noisy[name], (counts, sigma)))
         trees[name].cut[:] = False
+    told = {name: [(counts, np.full(len(counts), sigma))] for name, (counts, sigma) in noisy.items()}
     falling = FALLING ** np.arange(ROUNDS)
     for share in (1 - FIRST) * falling / falling.sum():
         growing = {name: t for name, t in trees.items() if t.cut.any()}
         if not growing:
             break
-        asked = {name: t.edges() for name, t in growing.items()}
-        noisy = table.cells(asked, cost={name: share * paid[name] for name in growing}, note="bins")
+        asked = {name: np.union1d(t.edges(), edges[name][1:-1]) for name, t in growing.items()}
+        answers = table.cells(asked, cost={name: share * paid[name] for name in growing}, note="bins")
         for name, tree in growing.items():
-            _grow(tree, asked[name], noisy[name])
+            _grow(tree, asked[name], answers[name])
+            told[name].append(_summed(asked[name], answers[name], edges[name]))
+    trees = {name: _retold(t, edges[name], told[name]) if t.found and len(told[name]) > 1 else t for name, t in trees.items()}
     noise = table.sigma(table.left() / (2 * len(table.schema.modelled)))
     return {name: _group(tree, noise, grids.get(name)) for name, tree in trees.items()}
 
@@ -177,6 +180,33 @@ def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
         parts.append((start, end, mass, np.full(len(start), noisy.sigma), np.ones(len(start), dtype=bool)))
     tree.start, tree.end, tree.mass, tree.spread, new = (np.concatenate(column) for column in zip(*parts, strict=True))
     tree.mark(noisy.sigma, new)
+
+
+def _summed(asked: np.ndarray, noisy: Marginal, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a later histogram says of the first cells, and the noise of each: those that were not cut are counted again for nothing."""
+    starts = np.append(0, np.searchsorted(asked, edges[1:-1]) + 1)
+    parts = np.diff(np.append(starts, len(asked) + 1))
+    return np.add.reduceat(noisy.counts.astype(float), starts), noisy.sigma * np.sqrt(parts)
+
+
+def _retold(tree: _Tree, edges: np.ndarray, told: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Tree:
+    """The tree with the masses that all histograms together give the first cells; the cells below share theirs as before."""
+    weights = np.array([sigma**-2.0 for _, sigma in told])
+    counts = (weights * [counts for counts, _ in told]).sum(axis=0) / weights.sum(axis=0)
+    new = _root(tree.axis, edges, counts, float(weights.sum(axis=0).max() ** -0.5))
+    if not new.found:
+        return tree
+    owner = np.searchsorted(new.start, tree.start, side="right") - 1
+    inside = (owner >= 0) & (tree.start < new.end[-1])
+    held = np.bincount(owner[inside], tree.mass[inside], len(new.start))
+    kept, alone = inside & (held[owner] > 0), held <= 0
+    scale = new.mass[owner[kept]] / held[owner[kept]]
+    start, end, mass = (
+        np.concatenate([getattr(new, name)[alone], getattr(tree, name)[kept] * by])
+        for name, by in (("start", 1), ("end", 1), ("mass", scale))
+    )
+    order = np.argsort(start, kind="stable")
+    return replace(new, start=start[order], end=end[order], mass=mass[order])
 
 
 def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:

@@ -17,6 +17,7 @@ from tabsynth.access import Marginal
 from tabsynth.models import _tables
 from tabsynth.models._field import Clique, Field, Groups, Tables
 from tabsynth.models._links import Link, apart, links
+from tabsynth.simplex import nonnegative, standing_out
 
 Cells = tuple[int, ...]
 """The columns of a table, by number, in increasing order."""
@@ -24,7 +25,9 @@ Cells = tuple[int, ...]
 Score = Callable[[np.ndarray], np.ndarray]
 """Rows of codes -> a number for each."""
 
-AVERAGED = 4
+USUAL, DOUBT = 0.1, 3.0
+"""What the variance of effects on log-potentials is held to be before a table is seen, and the standard deviation of that guess."""
+AVERAGED, SETTLING = 4, 12
 EMPTY = 30.0
 """What the log-potential of a cell loses that is held to be empty."""
 
@@ -107,6 +110,7 @@ class Walk:
         self.total = total
         self.rng = rng
         self.doubt: Score | None = None
+        self._told: list[tuple[Cells, Marginal]] = []
         self._evidence: list[Evidence] = []
         self._moved: list[np.ndarray] = []
         self._fitted = 0
@@ -151,6 +155,7 @@ class Walk:
         if groups and expected.shape != noisy.counts.shape:
             owner = np.ravel_multi_index(np.ix_(*groups), noisy.counts.shape)
             expected = np.bincount(owner.ravel(), expected.ravel(), noisy.counts.size).reshape(noisy.counts.shape)
+        self._told.append((attrs, noisy))
         expected = expected + 0.5
         variance = noisy.sigma**2 + expected
         if spread is None:
@@ -199,6 +204,39 @@ class Walk:
             for e, part in zip(self._evidence, np.split(change, ends), strict=True):
                 self._add(e, part)
         self._moved = np.split(moved, ends)
+
+    def settle(self, ordered: Sequence[int]) -> None:
+        """Move the potentials of single columns until these hold what all tables that were taken in say of them together.
+
+        Each table says something of its columns, too, and together they are more precise than the first look that the field started with. Stretches of
+        codes in an order that do not stand out from what noise is left then are empty; so many codes of each column are `ordered`.
+        """
+        aims, tables = self._columns(ordered), Tables(self.sizes, [(i,) for i in range(len(self.sizes))])
+        small = self.total / len(self.codes)
+        for rate in np.geomspace(0.5, 0.1, SETTLING):
+            counts = np.zeros(tables.cells)
+            for _ in range(AVERAGED):
+                self._step(self.codes)
+                counts += tables.count(self.codes) / AVERAGED
+            counts *= self.total / len(self.codes)
+            self.field.single += (rate * np.log((aims + small / 8) / (counts + small / 8))).astype(np.float32)
+
+    def _columns(self, ordered: Sequence[int]) -> np.ndarray:
+        """Rows of each code of each column, one column after the other, from all tables that count its codes one by one."""
+        out = []
+        for i, size in enumerate(self.sizes):
+            sums, precision = [self.total * self.shares[i]], [0.0]
+            for attrs, noisy in self._told:
+                if i in attrs and noisy.counts.shape[at := attrs.index(i)] == size:
+                    sums.append(noisy.counts.sum(axis=tuple(k for k in range(len(attrs)) if k != at)))
+                    precision.append(size / (noisy.sigma**2 * noisy.counts.size))
+            if not any(precision):
+                precision = [self.total**-2.0]
+            rows, inner = np.average(sums, axis=0, weights=precision), slice(0, ordered[i])
+            rows[inner] = standing_out(rows[inner], sum(precision) ** -0.5) if ordered[i] else rows[inner]
+            rows = nonnegative(rows)
+            out.append(rows * (self.total / rows.sum()))
+        return np.concatenate(out)
 
     def _take_in(self) -> None:
         """Give the field a potential for each table that is new, and close the cells that are held to be empty.
@@ -299,11 +337,17 @@ def _spreads(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, 
 
 
 def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> float:
-    """Variance t of effects w where deviation = expected * w + noise: moments, weighted by their precision, iterated."""
-    spread = 0.1
+    """Variance t of effects w where deviation = expected * w + noise: moments, weighted by their precision, iterated.
+
+    Where the noise leaves t open, as in cells of whom hardly any rows were expected, it is about `USUAL`.
+    """
+    spread = USUAL
     for _ in range(5):
         weight = expected**2 / (variance + expected**2 * spread) ** 2
-        spread = max(1e-4, float((weight * (deviation**2 - variance)).sum() / (weight * expected**2).sum()))
+        known = (weight * expected**2).sum()
+        error = math.sqrt(2 * (weight**2 * (variance + expected**2 * spread) ** 2).sum()) / known
+        told = float((weight * (deviation**2 - variance)).sum() / known)
+        spread = max(1e-4, (told / error**2 + USUAL / DOUBT**2) / (1 / error**2 + 1 / DOUBT**2))
     return spread
 
 

@@ -113,6 +113,7 @@ class AIM:
             self._round(data, walk, self.scores * budget, self.rounds - r, kept)
             progress("fitting", 0.2 + 0.7 * r / self.rounds)
             walk.run((1 + last) * self.steps, 0.15, 0.02 if last else 0.05)
+        walk.settle(list(data.ordered.values()))
         return walk
 
     def _first(self, data: Counts, cost: float, rng: np.random.Generator) -> Walk:

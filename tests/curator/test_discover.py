@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from tabsynth import Schema
+from tabsynth.access import Marginal
 from tabsynth.codec import EXACT_VALUES, Bins, Labels
 from tabsynth.conform import read
-from tabsynth.curator._axis import magnitudes
+from tabsynth.curator._axis import Axis, magnitudes
 from tabsynth.curator._moments import _first_days, _range
-from tabsynth.curator.discover import MOST, discover
+from tabsynth.curator.discover import MOST, _retold, _root, _summed, discover
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import PrivateTable
 from tabsynth.models import _tables
@@ -149,3 +150,20 @@ def test_bins_round_trip_as_plain_data(spiky):
 def test_a_value_named_like_the_place_for_everything_else_joins_it():
     codec, _ = bought(["OTHER"] * 5000 + ["a"] * 5000, {"kind": "categorical", "discover": True})
     assert codec.coders["x"] == Labels(("a", "OTHER"), True)
+
+
+def test_first_cells_that_are_not_cut_are_counted_again_in_every_round():
+    """Later histograms ask for all first cells besides the parts of those that are cut: a row falls into one cell all the same."""
+    edges = np.array([0.0, 1, 2, 5, 10, 20])
+    asked = np.array([1.0, 1.25, 1.5, 1.75, 2, 5, 10])
+    counts, sigma = _summed(asked, Marginal((), np.array([5.0, 1, 2, 3, 4, 20, 30, 40]), 2.0), edges)
+    assert counts.tolist() == [5, 10, 20, 30, 40]
+    assert sigma.tolist() == [2, 4, 2, 2, 2]
+    axis = Axis(Schema.from_dict({"name": "t", "columns": {"x": {"kind": "float", "minimum": 0, "maximum": 20}}})["x"], None)
+    tree = _root(axis, edges, np.array([50.0, 1000, 400, 200, 0]), 10.0)
+    again = _retold(
+        tree,
+        edges,
+        [(np.array([50.0, 1000, 400, 200, 0]), np.full(5, 10.0)), (np.array([50.0, 1000, 400, 100, 0]), np.full(5, 5.0))],
+    )
+    assert dict(zip(again.start, again.mass, strict=True))[5.0] == pytest.approx(120)
