@@ -85,6 +85,33 @@ def misfits(data: Any, schema: Schema) -> dict[str, Misfits]:
         return _count(table, schema, how)
 
 
+def repeated(data: Any, schema: Schema) -> dict[str, tuple[int, int]]:
+    """Identifiers that several rows share, where the schema protects each row alone: how many values, in how many rows.
+
+    A person with several rows is then protected for each of them, and not for all together.
+
+    Raises
+    ------
+    DataError, SchemaError
+        As `misfits`.
+    """
+    names = [c.name for c in schema.columns if c.kind == "identifier"] if schema.unit.key is None else []
+    if not names:
+        return {}
+    with Workspace() as workspace:
+        table, _ = opened(workspace, data, schema)
+        check_columns(table.columns, schema)
+        asked = {f"{i} {what}": count for i, name in enumerate(names) for what, count in _different(table[name]).items()}
+        with redacted(UNREADABLE):
+            found = table.aggregate(**asked).to_pyarrow().to_pylist()[0]
+    each = {name: (int(found[f"{i} different"]), int(found[f"{i} rows"])) for i, name in enumerate(names)}
+    return {name: (different, rows) for name, (different, rows) in each.items() if different < rows}
+
+
+def _different(raw: ibis.Column) -> dict[str, ibis.Scalar]:
+    return {"different": raw.nunique(), "rows": raw.count()}
+
+
 def examples(data: Any, schema: Schema) -> dict[str, dict[str, str]]:
     """For each column with misfits and each fault, the most frequent values and what they look like. They quote rows.
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from tabsynth import Schema
-from tabsynth.misfits import Misfits, examples, misfits
+from tabsynth.misfits import Misfits, examples, misfits, repeated
 
 COLUMNS = {
     "dayfirst": {"kind": "datetime", "minimum": "2010-01-01", "maximum": "2012-12-31"},
@@ -130,3 +130,28 @@ def test_options_of_the_command_line_reach_the_check(tmp_path, run):
     check = ("schema", "check", tmp_path / "s.yaml", tmp_path / "t.csv")
     assert "all 1 values" in run(*check)[2]
     assert run(*check, "--decimal", ",", "--thousands", ".", "--date-format", "%d/%m/%Y")[2] == ""
+
+
+def test_an_identifier_that_rows_share_is_told_where_each_row_is_protected_alone(tmp_path, run):
+    """Three visits a patient under `unit: row`: each visit is protected, the patient is not."""
+    columns = {
+        "patient": {"kind": "identifier"},
+        "visit": {"kind": "identifier"},
+        "age": {"kind": "integer", "minimum": 0, "maximum": 120},
+    }
+    schema = Schema.from_dict({"name": "t", "columns": columns})
+    rows = pd.DataFrame({"patient": [i // 3 for i in range(60)], "visit": range(60), "age": 40})
+    rows.loc[59, "patient"] = None
+    assert repeated(rows, schema) == {"patient": (20, 59)}
+    of_patients = Schema.from_dict({"name": "t", "columns": columns, "unit": {"key": "patient", "max_rows": 3}})
+    assert repeated(rows, of_patients) == {}
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "s.yaml").write_text(schema.dump())
+    code, _, told = run("schema", "check", tmp_path / "s.yaml", tmp_path / "t.csv")
+    assert code == 0
+    assert (
+        "WARNING, CONFIDENTIAL, for your eyes only: patient has 20 values in 59 rows, and the guarantee is for each row alone"
+        in told
+    )
+    assert "unit: {key: patient, max_rows: ...}" in told
+    assert "visit has" not in told

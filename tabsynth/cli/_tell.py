@@ -135,6 +135,12 @@ def tell_misfits(data: Any, schema: Schema, quiet: bool, *, table: str = "", exa
     nobody = counted.pop(schema.unit.key, None)
     if nobody and nobody.missing:
         say(quiet, f"{_EYES}: {of}{_of(nobody.missing, nobody.rows, 'rows')} have no {schema.unit.key}, so they are left out.")
+    for name, (different, rows) in ({} if quiet else misfits.repeated(data, schema)).items():
+        say(
+            quiet,
+            f"WARNING, {_EYES}: {of}{name} has {different:,} values in {rows:,} rows, and the guarantee is for each row alone: who has several is not "
+            f"protected as a whole. If {name} names whom to protect, write `unit: {{key: {name}, max_rows: ...}}`.",
+        )
     off = {name: found for name, found in counted.items() if found.total or found.words}
     shown = misfits.examples(data, schema) if examples and any(found.total for found in off.values()) else {}
     for name, found in sorted(off.items(), key=lambda item: -item[1].total):
