@@ -144,6 +144,12 @@ def plan(schema: Schema, model: str) -> tuple[str, str]:
     return model, "asked for"
 
 
+def count_noise(schema: Schema, *, epsilon: float, delta: float) -> float:
+    """What the budget buys a column, before any row is read: the standard deviation, in rows, of how many rows have each of its values, if the whole
+    budget were shared evenly by the columns. Relations cost more, so this is the least there will be."""
+    return schema.unit.max_rows * (2 * _budget(schema, epsilon, delta).rho / len(schema.modelled)) ** -0.5
+
+
 def promised(schema: Schema, *, epsilon: float, delta: float, model: str, target: str | None = None) -> dict[str, Any]:
     """The parts of the card that state guarantee and model, as far as they are known before the fit: the whole budget is spent.
 

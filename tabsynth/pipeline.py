@@ -18,7 +18,7 @@ from tabsynth.access import Progress, silent
 from tabsynth.card import environment, now, version
 from tabsynth.digest import digest
 from tabsynth.errors import OptionError, TabsynthWarning
-from tabsynth.fit import check_options, fit, promised
+from tabsynth.fit import check_options, count_noise, fit, promised
 from tabsynth.history import caution, history
 from tabsynth.policy import Policy
 from tabsynth.publish import publish
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tabsynth.validate import Finding
 
 REPORT, REPORT_VERSION = "tabsynth.report", 1
+WIDE = 0.1
+"""Share of the rows from which on a value that a column cannot tell from noise is said before the fit."""
 FURTHER = 2
 """Tables that are drawn from a fitted model beside the one that is released, to see how much attacks vary."""
 
@@ -104,6 +106,17 @@ def _tell_outlook(
 
     if tell:
         tell(settle.told(settle.setting(train, holdout, schema, policy, card)))
+
+
+def _tell_width(tell: Callable[[str], None] | None, noise: float, rows: int, columns: int) -> None:
+    """What can be told of a column from so few rows, where that is little."""
+    share = 3 * noise / max(rows, 1)
+    if tell and share > WIDE:
+        seen = f"only if at least {share:.0%} of the rows have it" if share < 1 else "in no case"
+        tell(
+            f"WARNING: {rows:,} training rows are few for {columns} columns at this budget: counts are off by about {noise:,.0f} rows, so a value is told from "
+            f"noise {seen}. The synthetic columns will lie near the middle of what is known of them. Fewer columns, more rows or more epsilon help."
+        )
 
 
 def _tell_apart(tell: Callable[[str], None] | None, tables: Sequence[pd.DataFrame], schema: Schema) -> None:
@@ -254,6 +267,7 @@ def release(
         warnings.warn(caution(len(data_set["earlier"])), TabsynthWarning, stacklevel=2)
     train, kept_out = split(frame, schema, **division)
     expected = promised(schema, epsilon=epsilon, delta=delta, model=model, target=target)
+    _tell_width(tell, count_noise(schema, epsilon=epsilon, delta=delta), len(train), len(schema.modelled))
     _tell_outlook(tell, train, kept_out, dataclasses.replace(schema, target=target), policy, expected)
     fitted = fit(
         train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)

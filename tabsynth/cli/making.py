@@ -132,12 +132,17 @@ def demo(out: Path, quiet: bool, as_json: bool) -> None:
 def _prepare(data: Any, schema: Path, quiet: bool, settings: dict[str, Any]):
     """Load the schema, check the settings, and tell the operator which model will be fitted and what happens to odd values."""
     from tabsynth import Schema
-    from tabsynth.fit import check_options, plan
+    from tabsynth.fit import check_options, count_noise, plan
 
     loaded = Schema.load(schema)
     names = ("epsilon", "delta", "model", "target", "seed")
     check_options(loaded, rows=settings.get("rows"), **{name: settings[name] for name in names})
     name, chosen = plan(loaded, settings["model"])
     say(quiet, f"Model {name} ({chosen}).")
+    noise = count_noise(loaded, epsilon=settings["epsilon"], delta=settings["delta"])
+    say(
+        quiet,
+        f"The budget buys each of {len(loaded.modelled)} columns counts that are off by about {max(noise, 1):,.0f} rows or more.",
+    )
     tell_misfits(data, loaded, quiet)
     return loaded
