@@ -27,6 +27,8 @@ from tabsynth.simplex import nonnegative
 STRONGEST, MOST_LINKS = 1e6, 2**21
 """Largest log-potential of a field that is loaded; and most columns times the pairs, or cliques, of the one that has most of them."""
 
+MOST_FIRST = 0.6
+"""Largest share of the budget for the first look."""
 NAMES = ("columns", "sizes", "pairs", "cliques")
 """What a model says of itself beside its arrays."""
 
@@ -42,8 +44,12 @@ class AIM:
     columns : float
         Share of the budget for that first look, times the square root of the number of columns; at most 0.6. What single columns
         say about the target is most of what a wide table can tell at its noise.
+    fine : float
+        Where the noise of a column's counts, were all spent on columns evenly, is a larger part of the rows than that, columns get more, by the
+        fourth root: relations would hardly show.
     look, alone : float
-        Shares of that first look's budget for the target alone, and for the other columns alone where they have to be grouped.
+        Shares of that first look's budget, before it grows, for the target (else the first column) alone, which tells how many rows there are,
+        and for the other columns alone where they have to be grouped.
     told : float
         Columns are grouped until the rows that are not of the target's most frequent code are, spread over the groups, that many times
         the noise.
@@ -75,6 +81,7 @@ class AIM:
     name: str = "aim"
     target: str | None = None
     columns: float = 0.057
+    fine: float = 5e-4
     look: float = 0.02
     alone: float = 0.25
     told: float = 1.0
@@ -105,7 +112,7 @@ class AIM:
         kept = self.kept * data.left()
         budget = data.left() - kept
         progress("measuring columns", 0.0)
-        walk = self._first(data, min(self.columns * len(data.domain) ** 0.5, 0.6) * budget, rng)
+        walk = self._first(data, budget, rng)
         walk.run(self.steps, 0.15, 0.05)
         for r in range(self.rounds):
             progress("comparing pairs", 0.1 + 0.7 * r / self.rounds)
@@ -116,14 +123,18 @@ class AIM:
         walk.settle(list(data.ordered.values()))
         return walk
 
-    def _first(self, data: Counts, cost: float, rng: np.random.Generator) -> Walk:
+    def _first(self, data: Counts, budget: float, rng: np.random.Generator) -> Walk:
         """Every column, each with the target where there is one."""
         names, sizes = list(data.domain), list(data.domain.values())
+        share = self.columns * len(names) ** 0.5
         star = self.target in names and len(names) > 1
+        first = data.measure([(self.target if star else names[0],)], costs=[self.look * min(share, MOST_FIRST) * budget])
+        coarse = data.sigma(budget / len(names)) / _tables.total(first) / self.fine
+        cost = (min(share * max(coarse, 1.0) ** 0.25, MOST_FIRST) - self.look * min(share, MOST_FIRST)) * budget
         if star:
-            noisy, groups = self._star(data, cost)
+            noisy, groups = self._star(data, first, cost)
         else:
-            noisy, groups = data.measure([(a,) for a in names], costs=_tables.split(cost, sizes)), {}
+            noisy, groups = first + data.measure([(a,) for a in names], costs=_tables.split(cost, sizes)), {}
         total = _tables.total(noisy)
         shares = [_tables.column_shares([m for m in noisy if a not in groups or len(m.attrs) == 1], a) for a in names]
         walk = Walk(shares, total, max(min(round(total), self.most // len(names)), self.fewest), rng)
@@ -136,8 +147,8 @@ class AIM:
                 walk.learn(m, a, expected, groups=parts, by=m.attrs.index(self.target))
         return walk
 
-    def _star(self, data: Counts, cost: float) -> tuple[list[Marginal], dict[str, np.ndarray]]:
-        """Every column with the target, in groups of codes where the noise would hide the rows that are not of the target's main code.
+    def _star(self, data: Counts, first: list[Marginal], cost: float) -> tuple[list[Marginal], dict[str, np.ndarray]]:
+        """Every column with the target, which was counted `first`, in groups of codes where the noise would hide the rows that are not of its main code.
 
         Such columns are counted alone first, to tell their groups by.
 
@@ -147,8 +158,7 @@ class AIM:
             The groups of the codes of such columns.
         """
         target, others = self.target, [a for a in data.domain if a != self.target]
-        tables = data.measure([(target,)], costs=[self.look * cost])
-        counts = nonnegative(tables[0].counts)
+        tables, counts = list(first), nonnegative(first[0].counts)
         most = max(4, int((counts.sum() - counts.max()) / (self.told * data.sigma(cost / len(others)))))
         wide = [a for a in others if data.domain[a] > most]
         alone = self.alone * cost * len(wide) / len(others)
@@ -158,7 +168,7 @@ class AIM:
         groups = {a: _tables.coarse(p, data.ordered[a], most) for a, p in zip(wide, shares, strict=True)}
         sizes = [(groups[a].max() + 1 if a in groups else data.domain[a]) * data.domain[target] for a in others]
         pairs = [tuple(b for b in data.domain if b in (a, target)) for a in others]
-        costs = _tables.split((1 - self.look) * cost - alone, sizes)
+        costs = _tables.split(cost - alone, sizes)
         return tables + data.measure(pairs, costs=costs, groups=groups), groups
 
     def _round(self, data: Counts, walk: Walk, cost: float, rounds_left: int, kept: float) -> None:
