@@ -149,7 +149,7 @@ def test_what_is_fitted_and_drawn(odd, run, tmp_path):
     fit = [odd / f"{LIE}.csv", "--schema", odd / f"{LIE}.yaml", "--epsilon", 1, "--model", "independent"]
     code, out, err = run("fit", *fit, "--out", tmp_path / LIE)
     assert code == 0
-    assert "are not in the list, so they count as missing" in told(out, err, lines=8)
+    assert "are not in the list, so they count as missing" in told(out, err, lines=9)
     told(*run("fit", *fit, "--target", LIE + "1", "--out", tmp_path / "m")[1:], lines=1)
     told(*run("fit", *fit, "--out", tmp_path / LIE)[1:], lines=1)
     for more in (
