@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -79,9 +81,7 @@ def misfits(data: Any, schema: Schema) -> dict[str, Misfits]:
     DataError, SchemaError
         If the table cannot be read, or its columns are not the schema's.
     """
-    with Workspace() as workspace:
-        table, how = opened(workspace, data, schema)
-        check_columns(table.columns, schema)
+    with _opened(data, schema) as (table, how):
         return _count(table, schema, how)
 
 
@@ -98,18 +98,11 @@ def repeated(data: Any, schema: Schema) -> dict[str, tuple[int, int]]:
     names = [c.name for c in schema.columns if c.kind == "identifier"] if schema.unit.key is None else []
     if not names:
         return {}
-    with Workspace() as workspace:
-        table, _ = opened(workspace, data, schema)
-        check_columns(table.columns, schema)
-        asked = {f"{i} {what}": count for i, name in enumerate(names) for what, count in _different(table[name]).items()}
-        with redacted(UNREADABLE):
-            found = table.aggregate(**asked).to_pyarrow().to_pylist()[0]
-    each = {name: (int(found[f"{i} different"]), int(found[f"{i} rows"])) for i, name in enumerate(names)}
+    with _opened(data, schema) as (table, _), redacted(UNREADABLE):
+        asked = {f"{i} {what}": getattr(table[name], what)() for i, name in enumerate(names) for what in ("nunique", "count")}
+        found = table.aggregate(**asked).to_pyarrow().to_pylist()[0]
+    each = {name: (int(found[f"{i} nunique"]), int(found[f"{i} count"])) for i, name in enumerate(names)}
     return {name: (different, rows) for name, (different, rows) in each.items() if different < rows}
-
-
-def _different(raw: ibis.Column) -> dict[str, ibis.Scalar]:
-    return {"different": raw.nunique(), "rows": raw.count()}
 
 
 def examples(data: Any, schema: Schema) -> dict[str, dict[str, str]]:
@@ -120,9 +113,7 @@ def examples(data: Any, schema: Schema) -> dict[str, dict[str, str]]:
     DataError, SchemaError
         As `misfits`.
     """
-    with Workspace() as workspace:
-        table, how = opened(workspace, data, schema)
-        check_columns(table.columns, schema)
+    with _opened(data, schema) as (table, how):
         counted = _count(table, schema, how)
         told = {}
         for column in schema.modelled:
@@ -130,6 +121,15 @@ def examples(data: Any, schema: Schema) -> dict[str, dict[str, str]]:
             if wrong:
                 told[column.name] = {fault: _shown(table, column, fault, how) for fault in wrong}
         return told
+
+
+@contextmanager
+def _opened(data: Any, schema: Schema) -> Iterator[tuple[ibis.Table, Reading]]:
+    """The table as it is read, which has the schema's columns, and how it is read."""
+    with Workspace() as workspace:
+        table, how = opened(workspace, data, schema)
+        check_columns(table.columns, schema)
+        yield table, how
 
 
 def _count(table: ibis.Table, schema: Schema, how: Reading) -> dict[str, Misfits]:

@@ -46,15 +46,16 @@ def standing_out(noisy: np.ndarray, sigma: float) -> np.ndarray:
     def clear(part: slice) -> bool:
         return bool(x[part].sum() > TOGETHER * sigma * math.sqrt(part.stop - part.start))
 
-    def empty(part: slice) -> None:
+    def halve(part: slice) -> None:
         middle = (part.start + part.stop) // 2
-        halves = [half for half in (slice(part.start, middle), slice(middle, part.stop)) if half.stop > half.start]
-        if len(halves) == 2 and any(map(clear, halves)):
-            for half in halves:
-                kept[half] &= clear(half)
-                empty(half)
+        halves = [(half, clear(half)) for half in (slice(part.start, middle), slice(middle, part.stop))]
+        if part.stop - part.start > 1 and any(stands for _, stands in halves):
+            for half, stands in halves:
+                kept[half] = stands
+                if stands:
+                    halve(half)
 
-    empty(slice(0, len(x)))
+    halve(slice(0, len(x)))
     out = np.zeros(len(x))
     out[kept] = projected(x[kept], max(float(x.sum()), 1.0))
     return out

@@ -57,7 +57,8 @@ def discover(table: PrivateTable) -> Codec:
     return Codec(schema, coders)
 
 
-Counted = tuple[np.ndarray, float]
+Counted = tuple[np.ndarray, "float | np.ndarray"]
+"""Noisy counts of cells, and the noise of all or of each."""
 
 
 @dataclass
@@ -109,9 +110,9 @@ def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> di
     trees = {name: _root(axes[name], edges[name], *noisy[name]) for name in columns}
     again = {name: paid[name] - price[name] for name, tree in trees.items() if not (tree.found or final[name])}
     for name, (counts, sigma) in _range(table, {name: edges[name] for name in again}, again).items():
-        trees[name] = _root(axes[name], edges[name], *_together(noisy[name], (counts, sigma)))
+        trees[name] = _root(axes[name], edges[name], *_together([noisy[name], (counts, sigma)]))
         trees[name].cut[:] = False
-    told = {name: [(counts, np.full(len(counts), sigma))] for name, (counts, sigma) in noisy.items()}
+    told: dict[str, list[Counted]] = {name: [first] for name, first in noisy.items()}
     falling = FALLING ** np.arange(ROUNDS)
     for share in (1 - FIRST) * falling / falling.sum():
         growing = {name: t for name, t in trees.items() if t.cut.any()}
@@ -133,10 +134,11 @@ def _range(table: PrivateTable, edges: Mapping[str, np.ndarray], price: Mapping[
     return {name: (m.counts.astype(float), m.sigma) for name, m in noisy.items()}
 
 
-def _together(one: Counted, other: Counted) -> Counted:
-    """Two counts of the same cells as one, weighted by their precision."""
-    weights = np.array([one[1], other[1]]) ** -2.0
-    return (weights[0] * one[0] + weights[1] * other[0]) / weights.sum(), float(weights.sum() ** -0.5)
+def _together(told: Sequence[Counted]) -> tuple[np.ndarray, float]:
+    """Counts of the same cells as one, weighted by their precision; and the noise of the cell that is known best."""
+    weights = np.array([np.broadcast_to(sigma, len(counts)) ** -2.0 for counts, sigma in told])
+    precision = weights.sum(axis=0)
+    return (weights * [counts for counts, _ in told]).sum(axis=0) / precision, float(precision.max() ** -0.5)
 
 
 def _root(axis: Axis, edges: np.ndarray, counts: np.ndarray, sigma: float) -> _Tree:
@@ -182,18 +184,16 @@ def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
     tree.mark(noisy.sigma, new)
 
 
-def _summed(asked: np.ndarray, noisy: Marginal, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _summed(asked: np.ndarray, noisy: Marginal, edges: np.ndarray) -> Counted:
     """What a later histogram says of the first cells, and the noise of each: those that were not cut are counted again for nothing."""
     starts = np.append(0, np.searchsorted(asked, edges[1:-1]) + 1)
     parts = np.diff(np.append(starts, len(asked) + 1))
     return np.add.reduceat(noisy.counts.astype(float), starts), noisy.sigma * np.sqrt(parts)
 
 
-def _retold(tree: _Tree, edges: np.ndarray, told: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Tree:
+def _retold(tree: _Tree, edges: np.ndarray, told: Sequence[Counted]) -> _Tree:
     """The tree with the masses that all histograms together give the first cells; the cells below share theirs as before."""
-    weights = np.array([sigma**-2.0 for _, sigma in told])
-    counts = (weights * [counts for counts, _ in told]).sum(axis=0) / weights.sum(axis=0)
-    new = _root(tree.axis, edges, counts, float(weights.sum(axis=0).max() ** -0.5))
+    new = _root(tree.axis, edges, *_together(told))
     if not new.found:
         return tree
     owner = np.searchsorted(new.start, tree.start, side="right") - 1

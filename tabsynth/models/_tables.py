@@ -28,14 +28,15 @@ def distribution(marginal: Marginal) -> np.ndarray:
 
 def column_shares(marginals: Sequence[Marginal], column: str) -> np.ndarray:
     """One column's distribution from all noisy tables that hold it, weighted by the inverse variance of their sums."""
-    sums, weights = [], []
-    for m in marginals:
-        if column in m.attrs:
-            others = tuple(i for i, a in enumerate(m.attrs) if a != column)
-            sums.append(m.counts.sum(axis=others))
-            weights.append(len(sums[-1]) / (m.sigma**2 * m.counts.size))
-    counts = nonnegative(np.average(sums, axis=0, weights=weights))
+    counts = nonnegative(column_counts([(m, m.attrs.index(column)) for m in marginals if column in m.attrs])[0])
     return counts / counts.sum()
+
+
+def column_counts(tables: Sequence[tuple[Marginal, int]]) -> tuple[np.ndarray, float]:
+    """A column's counts from noisy tables, each with the axis that is the column, weighted by the inverse variance of their sums; and what noise is left."""
+    sums = [m.counts.sum(axis=tuple(k for k in range(m.counts.ndim) if k != axis)) for m, axis in tables]
+    weights = [len(s) / (m.sigma**2 * m.counts.size) for s, (m, _) in zip(sums, tables, strict=True)]
+    return np.average(sums, axis=0, weights=weights), sum(weights) ** -0.5
 
 
 def candidates(attrs: Sequence[Attrs], expected: Sequence[np.ndarray]) -> list[Candidate]:

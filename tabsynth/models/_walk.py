@@ -211,30 +211,22 @@ class Walk:
         Each table says something of its columns, too, and together they are more precise than the first look that the field started with. Stretches of
         codes in an order that do not stand out from what noise is left then are empty; so many codes of each column are `ordered`.
         """
-        aims, tables = self._columns(ordered), Tables(self.sizes, [(i,) for i in range(len(self.sizes))])
-        small = self.total / len(self.codes)
+        aims, columns = self._columns(ordered), [(i,) for i in range(len(self.sizes))]
+        small = self.total / len(self.codes) / 8
         for rate in np.geomspace(0.5, 0.1, SETTLING):
-            counts = np.zeros(tables.cells)
-            for _ in range(AVERAGED):
-                self._step(self.codes)
-                counts += tables.count(self.codes) / AVERAGED
-            counts *= self.total / len(self.codes)
-            self.field.single += (rate * np.log((aims + small / 8) / (counts + small / 8))).astype(np.float32)
+            counts = np.concatenate(self.expect(columns))
+            self.field.single += (rate * np.log((aims + small) / (counts + small))).astype(np.float32)
 
     def _columns(self, ordered: Sequence[int]) -> np.ndarray:
         """Rows of each code of each column, one column after the other, from all tables that count its codes one by one."""
         out = []
         for i, size in enumerate(self.sizes):
-            sums, precision = [self.total * self.shares[i]], [0.0]
-            for attrs, noisy in self._told:
-                if i in attrs and noisy.counts.shape[at := attrs.index(i)] == size:
-                    sums.append(noisy.counts.sum(axis=tuple(k for k in range(len(attrs)) if k != at)))
-                    precision.append(size / (noisy.sigma**2 * noisy.counts.size))
-            if not any(precision):
-                precision = [self.total**-2.0]
-            rows, inner = np.average(sums, axis=0, weights=precision), slice(0, ordered[i])
-            rows[inner] = standing_out(rows[inner], sum(precision) ** -0.5) if ordered[i] else rows[inner]
-            rows = nonnegative(rows)
+            held = [(m, a.index(i)) for a, m in self._told if i in a and m.counts.shape[a.index(i)] == size]
+            rows, inner = self.shares[i], slice(0, ordered[i])
+            if held:
+                rows, sigma = _tables.column_counts(held)
+                rows[inner] = standing_out(rows[inner], sigma) if ordered[i] else rows[inner]
+                rows = nonnegative(rows)
             out.append(rows * (self.total / rows.sum()))
         return np.concatenate(out)
 

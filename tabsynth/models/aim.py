@@ -48,8 +48,8 @@ class AIM:
         Where the noise of a column's counts, were all spent on columns evenly, is a larger part of the rows than that, columns get more, by the
         fourth root: relations would hardly show.
     look, alone : float
-        Shares of that first look's budget, before it grows, for the target (else the first column) alone, which tells how many rows there are,
-        and for the other columns alone where they have to be grouped.
+        Shares of that first look's budget: before it grows, for the target (else the first column) alone, which tells how many rows there are;
+        and of what is then left, for the other columns alone where they have to be grouped.
     told : float
         Columns are grouped until the rows that are not of the target's most frequent code are, spread over the groups, that many times
         the noise.
@@ -126,11 +126,11 @@ class AIM:
     def _first(self, data: Counts, budget: float, rng: np.random.Generator) -> Walk:
         """Every column, each with the target where there is one."""
         names, sizes = list(data.domain), list(data.domain.values())
-        share = self.columns * len(names) ** 0.5
+        share = min(self.columns * len(names) ** 0.5, MOST_FIRST)
         star = self.target in names and len(names) > 1
-        first = data.measure([(self.target if star else names[0],)], costs=[self.look * min(share, MOST_FIRST) * budget])
+        first = data.measure([(self.target if star else names[0],)], costs=[self.look * share * budget])
         coarse = data.sigma(budget / len(names)) / _tables.total(first) / self.fine
-        cost = (min(share * max(coarse, 1.0) ** 0.25, MOST_FIRST) - self.look * min(share, MOST_FIRST)) * budget
+        cost = (min(share * max(coarse, 1.0) ** 0.25, MOST_FIRST) - self.look * share) * budget
         if star:
             noisy, groups = self._star(data, first, cost)
         else:
