@@ -1,7 +1,7 @@
 """Every column of the demo tables and of the benchmark tables, synthetic beside training rows, and held-out beside training rows.
 
     python benchmarks/columns.py [--tables heart_uci,support2] [--engines aim,dpmm-aim] [--epsilon 1,10] [--seeds 1] [--name columns]
-    python benchmarks/columns.py --ranges | --relations | --release-time
+    python benchmarks/columns.py --ranges | --relations | --release-time | --priors
 
 70 % of the units train, 30 % are held out, always the same ones (seed 0). What is measured is defined in `_columns.py`. Results are kept in
 results/NAME.json, run after run; a run that is there is not repeated. Peers (names as in peers.py) get public ranges and labels, the columns that have
@@ -16,10 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import _priors
 import _ranges
 import _relations
 import _release_time as _time
@@ -252,6 +254,14 @@ def release_time(arguments: argparse.Namespace) -> None:
     complete(arguments.name or "release_time", asked, _time.measure, _time.line, ("rows", "columns", "engine"), arguments.again)
 
 
+def priors(arguments: argparse.Namespace) -> None:
+    """Small tables with and without a prior."""
+    title(_priors.HEADER)
+    asked = [(table, what, seed) for table in _priors.ROWS for what in _priors.WHAT for seed in range(arguments.seeds)]
+    measure = partial(_priors.measure, partial(load, shared=arguments.data))
+    complete(arguments.name or "priors", asked, measure, _priors.line, ("table", "what", "seed"), arguments.again)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -262,12 +272,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--limit", type=float, default=3600, help="seconds that a peer's run may take")
     parser.add_argument("--environments", type=Path, default=Path.home() / ".cache/tabsynth-benchmarks")
-    parser.add_argument("--name", help="results/NAME.json; by default columns, ranges, relations or release_time")
+    parser.add_argument("--name", help="results/NAME.json; by default columns, ranges, relations, release_time or priors")
     parser.add_argument("--again", action="store_true", help="repeat runs that are there already")
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--ranges", action="store_const", dest="part", const=ranges, help="public ranges that are too wide")
     part.add_argument("--relations", action="store_const", dest="part", const=relations, help="links, parity, causes")
     part.add_argument("--release-time", action="store_const", dest="part", const=release_time, help="seconds of a release")
+    part.add_argument("--priors", action="store_const", dest="part", const=priors, help="small tables with and without a prior")
     arguments = parser.parse_args()
     (arguments.part or tables)(arguments)
 

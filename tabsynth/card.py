@@ -34,6 +34,11 @@ LIMITS = (
     "Synthetic rows stand alone: rows of one unit are not linked with each other, and identifiers are newly minted.",
 )
 
+PRIOR = (
+    "The fit started from another table, the prior, which counts as public: nothing in it is protected here. If it is an earlier release from the "
+    "same people, its epsilon adds to this one.",
+)
+
 NOISE = "exact discrete Gaussian from the operating system's randomness"
 GRADIENT_NOISE = "; for gradient steps floating-point Gaussian, also from the operating system, whose low bits no proof covers"
 
@@ -62,7 +67,7 @@ def guarantee(ledger: Ledger, schema: Schema, *, tapped: bool = False) -> dict[s
     }
 
 
-def derived(schema: Schema, ledger: Ledger, *, tapped: bool = False) -> dict[str, Any]:
+def derived(schema: Schema, ledger: Ledger, *, prior: bool = False, tapped: bool = False) -> dict[str, Any]:
     """What a card says that follows from the schema and the ledger alone: whoever has these can write it again."""
     return {
         "schema": schema.to_dict(),
@@ -75,11 +80,19 @@ def derived(schema: Schema, ledger: Ledger, *, tapped: bool = False) -> dict[str
             "charges": [c.to_dict() for c in ledger.charges],
         },
         "noise": NOISE + (GRADIENT_NOISE if ledger.streams else ""),
-        "limits": list(LIMITS),
+        "limits": [*LIMITS, *(PRIOR if prior else ())],
     }
 
 
-def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any], *, tapped: bool = False) -> dict[str, Any]:
+def card(
+    schema: Schema,
+    ledger: Ledger,
+    codec: Codec,
+    model: Mapping[str, Any],
+    *,
+    prior: Mapping[str, Any] | None = None,
+    tapped: bool = False,
+) -> dict[str, Any]:
     """The card of a fitted model.
 
     Parameters
@@ -89,6 +102,8 @@ def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any],
     codec : Codec
     model : mapping
         Name, how it was chosen, seed and settings.
+    prior : mapping, optional
+        What `tabsynth.prior.Prior` says of the table that the fit started from, and the ``columns`` whose codes it told.
     tapped : bool
         An audit was told the exact answers.
     """
@@ -97,9 +112,10 @@ def card(schema: Schema, ledger: Ledger, codec: Codec, model: Mapping[str, Any],
         "version": VERSION,
         "created": now(),
         "tabsynth": version(),
-        **derived(schema, ledger, tapped=tapped),
+        **derived(schema, ledger, prior=prior is not None, tapped=tapped),
         "model": dict(model),
-        "bought": bought(codec),
+        **({} if prior is None else {"prior": dict(prior)}),
+        "bought": bought(codec, prior),
         "environment": environment(),
     }
 
@@ -134,10 +150,10 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def bought(codec: Codec) -> list[dict[str, Any]]:
-    """The columns whose coding was paid for; ``found`` is false where nothing of what was bought stood out from the noise."""
+def bought(codec: Codec, prior: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The columns whose coding was paid for, and not told by a prior; ``found`` is false where nothing of what was bought stood out from the noise."""
     out = []
-    for c in codec.schema.modelled:
+    for c in (c for c in codec.schema.modelled if c.name not in (prior or {}).get("columns", ())):
         coder = codec.coders[c.name]
         if isinstance(coder, Times):
             out.append(

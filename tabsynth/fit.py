@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,10 @@ import numpy as np
 
 from tabsynth.access import Model, Progress, Synthesizer, silent
 from tabsynth.card import card, version
-from tabsynth.models import choose, settings, synthesizer
+from tabsynth.errors import OptionError
+from tabsynth.models import FROM_PRIOR, choose, settings, synthesizer
+from tabsynth.prior import Prior
+from tabsynth.prior import prior as read_prior
 from tabsynth.release import Release, check_rows, check_seed
 from tabsynth.schema import Schema
 
@@ -32,6 +36,7 @@ def fit(
     model: str = "auto",
     target: str | None = None,
     seed: int = 0,
+    prior: Any = None,
     progress: Progress = silent,
 ) -> Release:
     """Fit a private generator to a sensitive table.
@@ -52,6 +57,9 @@ def fit(
         The column whose relations matter most; the schema's target by default.
     seed : int
         For the model's own random choices. The privacy noise comes from the operating system and has no seed.
+    prior : DataFrame, path, `tabsynth.Csv` or release folder, optional
+        A table with the same columns that is public, or an earlier release: the fit starts from it, and takes from it the ranges, bins
+        and lists that it would have to buy. It counts as public and is not protected. For the models of `tabsynth.models.FROM_PRIOR`.
     progress : callable, optional
         Told the step and the fraction done.
 
@@ -61,7 +69,7 @@ def fit(
 
     Raises
     ------
-    OptionError, SchemaError, DataError
+    OptionError, SchemaError, DataError, FolderError
         If an argument, the schema or the table cannot be used.
 
     Notes
@@ -72,10 +80,12 @@ def fit(
     one record changes that record alone. That a file is refused is not covered by the guarantee.
     """
     schema = schema if isinstance(schema, Schema) else Schema.load(schema)
-    target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=None, target=target, seed=seed)
-    name, chosen = plan(schema, model)
+    options = {"epsilon": epsilon, "delta": delta, "model": model, "rows": None, "target": target, "seed": seed}
+    target = check_options(schema, **options, prior=prior is not None)
+    name, chosen = plan(schema, model, prior is not None)
     budget = _budget(schema, epsilon, delta)
-    return fit_with(synthesizer(name, target), data, schema, budget, chosen=chosen, seed=seed, progress=progress)
+    known = None if prior is None else prior if isinstance(prior, Prior) else read_prior(prior, schema)
+    return fit_with(synthesizer(name, target), data, schema, budget, chosen=chosen, seed=seed, prior=known, progress=progress)
 
 
 def fit_with(
@@ -86,6 +96,7 @@ def fit_with(
     *,
     chosen: str = "",
     seed: int = 0,
+    prior: Prior | None = None,
     progress: Progress = silent,
     tap: Tap | None = None,
 ) -> Release:
@@ -99,6 +110,7 @@ def fit_with(
     budget : Budget
     chosen : str
         How the algorithm was chosen, for the card.
+    prior : Prior, optional
     tap : callable, optional
         Told every exact answer (`tabsynth.curator.tap`). The card says then that the release was audited and is not private.
     """
@@ -109,37 +121,64 @@ def fit_with(
     ledger = Ledger(budget)
     progress("reading", 0.0)
     with PrivateTable(data, schema, ledger, tap=tap) as table:
-        codec, model = learn(algorithm, table, seed, progress)
+        codec, model, told = learn(algorithm, table, seed, progress, prior)
     progress("done", 1.0)
     about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings(algorithm)}
-    release = Release(codec, model, card(schema, ledger, codec, about, tapped=tap is not None))
+    release = Release(
+        codec, model, card(schema, ledger, codec, about, prior=prior and prior.about | {"columns": told}, tapped=tap is not None)
+    )
     if tap:
         tap(Event("output", lambda _source: None, output=release))
     return release
 
 
-def learn(algorithm: Synthesizer, table: PrivateTable, seed: int, progress: Progress = silent) -> tuple[Codec, Model]:
-    """Everything between the rows and the fitted model: codes are fixed, then the algorithm buys what it needs."""
+def learn(
+    algorithm: Synthesizer, table: PrivateTable, seed: int, progress: Progress = silent, prior: Prior | None = None
+) -> tuple[Codec, Model, list[str]]:
+    """Everything between the rows and the fitted model: codes are fixed, then the algorithm buys what it needs.
+
+    Returns
+    -------
+    (codec, model, columns)
+        Those whose codes a prior told and that would else have been bought.
+    """
     from tabsynth.curator.discover import discover
+    from tabsynth.curator.prior import PriorTable, codec_of
 
-    progress("buying ranges, bins and lists", 0.05)
-    codec = discover(table)
-    progress("encoding", 0.2)
-    table.encode(codec)
-    return codec, algorithm.fit(table, np.random.default_rng(seed), lambda what, done: progress(what, 0.25 + 0.75 * done))
+    rng = np.random.default_rng(seed)
+
+    def fitting(what: str, done: float) -> None:
+        progress(what, 0.25 + 0.75 * done)
+
+    if prior is None:
+        progress("buying ranges, bins and lists", 0.05)
+        codec = discover(table)
+        progress("encoding", 0.2)
+        table.encode(codec)
+        return codec, algorithm.fit(table, rng, fitting), []
+    progress("reading the prior", 0.05)
+    with PriorTable(prior.rows, prior.schema) as known:
+        codec, told = codec_of(known, table)
+        known.encode(replace(codec, schema=prior.schema))
+        table.encode(codec)
+        return codec, algorithm.fit(table, rng, fitting, known), told
 
 
-def plan(schema: Schema, model: str) -> tuple[str, str]:
+def plan(schema: Schema, model: str, prior: bool = False) -> tuple[str, str]:
     """The model that will be used and how it was chosen, before any row is read.
 
     Raises
     ------
     OptionError
-        If there is no such model.
+        If there is no such model, or it cannot start from a prior and there is one.
     """
     if model == "auto":
-        name, why = choose(len(schema.modelled))
+        name, why = choose(len(schema.modelled), prior)
         return name, f"auto: {why}"
+    if prior and model not in FROM_PRIOR:
+        raise OptionError(
+            f"the model {model!r} cannot start from a prior; use {' or '.join(FROM_PRIOR)}, or leave the prior out."
+        )
     synthesizer(model, None)
     return model, "asked for"
 
@@ -150,12 +189,14 @@ def count_noise(schema: Schema, *, epsilon: float, delta: float) -> float:
     return schema.unit.max_rows * (2 * _budget(schema, epsilon, delta).rho / len(schema.modelled)) ** -0.5
 
 
-def promised(schema: Schema, *, epsilon: float, delta: float, model: str, target: str | None = None) -> dict[str, Any]:
+def promised(
+    schema: Schema, *, epsilon: float, delta: float, model: str, target: str | None = None, prior: bool = False
+) -> dict[str, Any]:
     """The parts of the card that state guarantee and model, as far as they are known before the fit: the whole budget is spent.
 
     A model that takes private gradients promises no mu: its steps do not add up to a Gaussian guarantee.
     """
-    name, budget = plan(schema, model)[0], _budget(schema, epsilon, delta)
+    name, budget = plan(schema, model, prior)[0], _budget(schema, epsilon, delta)
     mu = None if name == "ctgan" else (2 * budget.rho) ** 0.5
     return {
         "tabsynth": version(),
@@ -173,7 +214,7 @@ def _budget(schema: Schema, epsilon: float, delta: float) -> Budget:
 
 
 def check_options(
-    schema: Schema, *, epsilon: Any, delta: Any, model: str, rows: Any, target: str | None, seed: Any
+    schema: Schema, *, epsilon: Any, delta: Any, model: str, rows: Any, target: str | None, seed: Any, prior: bool = False
 ) -> str | None:
     """Refuse arguments out of their range before any work is done; return the column to predict (the schema's by default).
 
@@ -185,7 +226,7 @@ def check_options(
     from tabsynth.curator.ledger import Budget
 
     Budget(epsilon, delta)
-    plan(schema, model)
+    plan(schema, model, prior)
     check_rows(rows)
     check_seed(seed)
     return schema.to_predict(target)

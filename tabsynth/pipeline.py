@@ -21,6 +21,7 @@ from tabsynth.errors import OptionError, TabsynthWarning
 from tabsynth.fit import check_options, count_noise, fit, promised
 from tabsynth.history import caution, history
 from tabsynth.policy import Policy
+from tabsynth.prior import prior as read_prior
 from tabsynth.publish import publish
 from tabsynth.published import json_bytes, read_document
 from tabsynth.release import Release, check_new, check_seed, new_folder, write_json
@@ -115,7 +116,7 @@ def _tell_width(tell: Callable[[str], None] | None, noise: float, rows: int, col
         seen = f"only if at least {share:.0%} of the rows have it" if share < 1 else "in no case"
         tell(
             f"WARNING: {rows:,} training rows are few for {columns} columns at this budget: counts are off by about {noise:,.0f} rows, so a value is told from "
-            f"noise {seen}. The synthetic columns will lie near the middle of what is known of them. Fewer columns, more rows or more epsilon help."
+            f"noise {seen}. The synthetic columns will lie near the middle of what is known of them. Fewer columns, more rows or more epsilon help, and so does a public table or an earlier release to start from (--prior)."
         )
 
 
@@ -211,6 +212,7 @@ def release(
     same_split: str | Path | None = None,
     target: str | None = None,
     seed: int = 0,
+    prior: Any = None,
     policy: Policy | str | Path = "default",
     force: bool = False,
     progress: Progress = silent,
@@ -225,7 +227,7 @@ def release(
     out : path
         A new folder: ``release/`` (may leave) with ``synthetic.parquet``, ``model/``, ``card.json`` and ``card.html``, and
         ``confidential/`` (must not leave) with ``report.internal.html`` and ``report.internal.json``.
-    epsilon, delta, model, target, seed
+    epsilon, delta, model, target, seed, prior
         As in `tabsynth.fit`.
     rows : int, optional
         Synthetic rows; by default a noisy estimate of the number of training rows.
@@ -258,7 +260,9 @@ def release(
     if not (isinstance(holdout, int | float) and 0 < holdout < 1):
         raise OptionError(f"holdout is {holdout!r}; give a share above 0 and below 1, such as 0.3.")
     earlier = None if same_split is None else _earlier_split(Path(same_split))
-    target = check_options(schema, epsilon=epsilon, delta=delta, model=model, rows=rows, target=target, seed=seed)
+    options = {"epsilon": epsilon, "delta": delta, "model": model, "target": target}
+    target = options["target"] = check_options(schema, **options, rows=rows, seed=seed, prior=prior is not None)
+    prior = None if prior is None else read_prior(prior, schema)
     progress("reading", 0.0)
     division = earlier or {"holdout": holdout, "seed": secrets.randbits(63)}
     frame = read(data, schema)
@@ -266,12 +270,11 @@ def release(
     if data_set["earlier"]:
         warnings.warn(caution(len(data_set["earlier"])), TabsynthWarning, stacklevel=2)
     train, kept_out = split(frame, schema, **division)
-    expected = promised(schema, epsilon=epsilon, delta=delta, model=model, target=target)
-    _tell_width(tell, count_noise(schema, epsilon=epsilon, delta=delta), len(train), len(schema.modelled))
+    expected = promised(schema, **options, prior=prior is not None)
+    if prior is None:
+        _tell_width(tell, count_noise(schema, epsilon=epsilon, delta=delta), len(train), len(schema.modelled))
     _tell_outlook(tell, train, kept_out, dataclasses.replace(schema, target=target), policy, expected)
-    fitted = fit(
-        train, schema, epsilon=epsilon, delta=delta, model=model, target=target, seed=seed, progress=part(progress, 0.05, 0.45)
-    )
+    fitted = fit(train, schema, **options, seed=seed, prior=prior, progress=part(progress, 0.05, 0.45))
     synthetic = fitted.sample(rows, seed=seed)
     with new_folder(out, force=force) as folder:
         card = publish(folder / folders.PUBLIC, fitted, synthetic, asked=rows is not None, seed=seed)

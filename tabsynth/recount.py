@@ -149,7 +149,7 @@ def _words(card: Mapping[str, Any]) -> str:
     """Everything that follows is written again and compared, not only the numbers."""
     schema = Schema.from_dict(card["schema"])
     _streams(card)
-    again = derived(schema, _ledger(card), tapped=card["guarantee"]["private"] is not True)
+    again = derived(schema, _ledger(card), prior="prior" in card, tapped=card["guarantee"]["private"] is not True)
     if odd := unlike(again, card):
         raise Differs(f"{', '.join(odd)} should read otherwise{other_version(card)}")
     return again["guarantee"]["statement"]

@@ -146,13 +146,17 @@ def _with_card(asked: Plan, card: Mapping[str, Any]) -> Plan:
     if not whole:
         raise FolderError("the card was changed or is not a card of a release; give the card.json as it was written.")
     if asked.fits:
-        _check_generator(generator, settings, schema)
+        _check_generator(generator, settings, schema, "prior" in card)
     return dataclasses.replace(asked, schema=schema, measured=focal.cliques_of(card, schema), card=card, generator=generator)
 
 
-def _check_generator(generator: Mapping[str, Any], settings: Mapping[str, Any], schema: Schema) -> None:
+def _check_generator(generator: Mapping[str, Any], settings: Mapping[str, Any], schema: Schema, prior: bool) -> None:
     """Refuse what `tabsynth.fit` would refuse, or would do with other settings than the card's."""
     name, target = generator["model"], generator["target"]
+    if prior:
+        raise OptionError(
+            "the release started from a prior, which its card does not hold, so its generator cannot be fitted again."
+        )
     try:
         check_options(
             schema, epsilon=generator["epsilon"], delta=generator["delta"], model=name, rows=None, target=target, seed=0

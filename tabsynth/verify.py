@@ -166,9 +166,10 @@ def _model(release: Folder) -> str:
         raise Differs("the model's own card says something else")
     if fitted.schema.fingerprint != Schema.from_dict(card["schema"]).fingerprint:
         raise Differs("the model has another schema than the card")
-    if bought(fitted.codec) != card["bought"]:
+    prior = card.get("prior")
+    if bought(fitted.codec, prior) != card["bought"]:
         raise Differs("the card lists other bins, ranges and lists as bought than the model has")
-    best, why = choose(len(fitted.schema.modelled))
+    best, why = choose(len(fitted.schema.modelled), prior is not None)
     if card["model"]["name"] != name or card["model"]["chosen"] not in ("asked for", "", *[f"auto: {why}"] * (best == name)):
         raise Differs(f"the card names another model, or another reason for it, than the model's own{other_version(card)}")
     told = card["synthetic"]

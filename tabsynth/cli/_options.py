@@ -52,6 +52,11 @@ seed_option = click.option(
 rows_option = click.option(
     "--rows", type=Number(int), help="Synthetic rows. Default: a noisy estimate of the number of training rows."
 )
+prior_option = click.option(
+    "--prior",
+    type=table,
+    help="Public table with the same columns, or an earlier release, to start from. It is not protected; ranges and lists are taken from it.",
+)
 policy_option = click.option(
     "--policy", default="default", show_default=True, help="Thresholds: default, ema, hipaa, nist, or a YAML file of your own."
 )

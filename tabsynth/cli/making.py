@@ -12,6 +12,7 @@ from tabsynth.cli._options import (
     force_option,
     output,
     policy_option,
+    prior_option,
     privacy,
     reads,
     rows_option,
@@ -36,11 +37,12 @@ from tabsynth.cli._tell import bar, cautions, confidential, done, leaves, say, s
 )
 @target_option
 @seed_option
+@prior_option
 @policy_option
 @click.option("--out", required=True, type=table, help="New folder: OUT/release may leave, OUT/confidential must not.")
 @force_option
 @output
-@reads("data")
+@reads("data", "prior")
 def release(data: Any, schema: Path, out: Path, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Split DATA, fit, sample, evaluate against the holdout, and write what may leave and what must not into two folders."""
     from tabsynth import pipeline
@@ -58,10 +60,11 @@ def release(data: Any, schema: Path, out: Path, quiet: bool, as_json: bool, **se
 @privacy
 @target_option
 @seed_option
+@prior_option
 @click.option("--out", required=True, type=table, help="New folder for the model.")
 @force_option
 @output
-@reads("train")
+@reads("train", "prior")
 def fit(train: Any, schema: Path, out: Path, force: bool, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Fit a private model to TRAIN and write it to a folder."""
     import tabsynth
@@ -136,8 +139,9 @@ def _prepare(data: Any, schema: Path, quiet: bool, settings: dict[str, Any]):
 
     loaded = Schema.load(schema)
     names = ("epsilon", "delta", "model", "target", "seed")
-    check_options(loaded, rows=settings.get("rows"), **{name: settings[name] for name in names})
-    name, chosen = plan(loaded, settings["model"])
+    prior = settings["prior"] is not None
+    check_options(loaded, rows=settings.get("rows"), **{name: settings[name] for name in names}, prior=prior)
+    name, chosen = plan(loaded, settings["model"], prior)
     say(quiet, f"Model {name} ({chosen}).")
     noise = count_noise(loaded, epsilon=settings["epsilon"], delta=settings["delta"])
     say(

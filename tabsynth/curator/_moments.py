@@ -77,7 +77,7 @@ def moments(table: PrivateTable, columns: Mapping[str, Column], costs: Mapping[s
 
 
 def _moment(table: PrivateTable, column: Column, cost: float) -> Times:
-    first, last = _range(column)
+    first, last = days_between(column)
     clocked = column.kind == "datetime" and column.resolution != "day"
     views = [view for view in SHARES if clocked or view not in ("time", "level")]
     price = {view: cost * SHARES[view] / sum(SHARES[v] for v in views) for view in views}
@@ -115,7 +115,7 @@ def _ask(
     return {view: (noisy[name].counts[1:-1].astype(float), noisy[name].sigma) for name, (view, _) in named.items()}
 
 
-def _range(column: Column) -> tuple[int, int]:
+def days_between(column: Column) -> tuple[int, int]:
     """First and last day that there may be."""
     ends = [dt.date.min, dt.date.max] if column.minimum is None else [column.minimum, column.maximum]
     return tuple((dt.date(end.year, end.month, end.day) - _EPOCH).days for end in ends)

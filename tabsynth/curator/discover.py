@@ -40,13 +40,22 @@ SHARE, MOST = 0.03, 0.25
 """Each column with something to buy gets this share of the budget (more where columns are few, a datetime twice), all together at most `MOST`."""
 
 
-def discover(table: PrivateTable) -> Codec:
+Coder = Labels | GroupedLabels | Bins | Times
+
+
+def discover(table: PrivateTable, known: Mapping[str, Coder] | None = None) -> Codec:
     """Buy what is missing and return the codec that the public and the bought facts make.
 
     Spends at most `MOST` of the budget. Which columns need something, and in how many rounds, is public.
+
+    Parameters
+    ----------
+    table : PrivateTable
+    known : mapping from a column to its coder, optional
+        What is known beside the schema.
     """
     schema = table.schema
-    coders: dict[str, Labels | GroupedLabels | Bins | Times | None] = {c.name: public_coder(c) for c in schema.modelled}
+    coders: dict[str, Coder | None] = {c.name: public_coder(c) for c in schema.modelled} | dict(known or {})
     needy = [c for c in schema.modelled if coders[c.name] is None]
     weights = {c.name: 2 if c.kind == "datetime" else 1 for c in needy}
     cost = table.left() * min(max(SHARE, MOST / len(schema.modelled)), MOST / sum(weights.values())) if needy else 0.0

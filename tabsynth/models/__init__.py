@@ -22,6 +22,9 @@ MODELS = {
 }
 """Name -> module, synthesizer, fitted model; imported when used."""
 
+FROM_PRIOR = ("aim",)
+"""Names of the models that can start from a prior."""
+
 EXTRAS = {"ctgan": "torch", "neural": "torch"}
 """Name -> what fitting it needs besides the core dependencies; the extra has the model's name."""
 
@@ -78,8 +81,10 @@ def model_class(name: str) -> type[Model]:
     return _imported(name, 2)
 
 
-def choose(columns: int) -> tuple[str, str]:
-    """The model for ``--model auto``, and why, from a public fact alone: the number of columns to model."""
+def choose(columns: int, prior: bool = False) -> tuple[str, str]:
+    """The model for ``--model auto``, and why, from public facts alone: the number of columns to model, and whether there is a prior."""
+    if prior:
+        return FROM_PRIOR[0], "it can start from a prior"
     if columns == 1:
         return "independent", "there is one column, so there is nothing to relate it to"
     if columns > MANY_COLUMNS:

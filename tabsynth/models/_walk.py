@@ -25,8 +25,9 @@ Cells = tuple[int, ...]
 Score = Callable[[np.ndarray], np.ndarray]
 """Rows of codes -> a number for each."""
 
-USUAL, DOUBT = 0.1, 3.0
-"""What the variance of effects on log-potentials is held to be before a table is seen, and the standard deviation of that guess."""
+USUAL, DRIFT, DOUBT = 0.1, 0.01, 3.0
+"""What the variance of effects on log-potentials is held to be before a table is seen, also where the walk starts from a known one; and the standard
+deviation of either guess."""
 AVERAGED, SETTLING = 4, 12
 EMPTY = 30.0
 """What the log-potential of a cell loses that is held to be empty."""
@@ -37,6 +38,9 @@ THIN = 0.15
 ALONE, LINKED, CHANCE, SURELY = 40.0, 6.0, 25.0, 3.0
 """A cell, or a stretch of a line, is held to be empty if more than `CHANCE` rows were expected there and more than `ALONE` times what was counted and its noise;
 `LINKED` times are enough where the table then falls into parts. A cell that counts `SURELY` of noise is no part of a stretch."""
+
+CLEAR = 5.0
+"""A count that many standard deviations from what a known table tells of it is another one."""
 
 BALANCE_MEAN, BALANCE_OFFERS = 8, 6
 BALANCE_TABLES, BALANCE_CELLS = 1_000, 4_000_000
@@ -94,6 +98,8 @@ class Walk:
     rows : int
         Number of rows that walk.
     rng : Generator
+    known : Walk, optional
+        One over tables of the same columns: the field starts as it ended, and `shares` are those of its rows.
 
     Attributes
     ----------
@@ -103,10 +109,10 @@ class Walk:
         Added to the field's log-density: what it is held to lack.
     """
 
-    def __init__(self, shares: Sequence[np.ndarray], total: float, rows: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, shares: Sequence[np.ndarray], total: float, rows: int, rng: np.random.Generator, known: Walk | None = None
+    ) -> None:
         self.sizes = np.array([len(p) for p in shares], dtype=np.int64)
-        self.field = Field(self.sizes, np.log(np.maximum(np.concatenate(shares), FLOOR)), {})
-        self.codes = np.stack([_tables.draw(p, rows, rng) for p in shares], axis=1).astype(np.int32)
         self.total = total
         self.rng = rng
         self.doubt: Score | None = None
@@ -115,7 +121,20 @@ class Walk:
         self._moved: list[np.ndarray] = []
         self._fitted = 0
         self.shares = [np.maximum(p, FLOOR) for p in shares]
-        self._links: list[Link] = []
+        self.known, self._usual = known, DRIFT if known else USUAL
+        if known is None:
+            self.field = Field(self.sizes, np.log(np.maximum(np.concatenate(shares), FLOOR)), {})
+            self.codes = np.stack([_tables.draw(p, rows, rng) for p in shares], axis=1).astype(np.int32)
+            self._links: list[Link] = []
+        else:
+            self.field, self._links = known.field, known._links
+            self.codes = known.codes[np.resize(rng.permutation(len(known.codes)), rows)]
+            self._step(self.codes)
+
+    def following(self, total: float, rows: int) -> Walk:
+        """A walk about other tables of the same columns, of `total` rows, that starts where this one is."""
+        shares = [c / c.sum() for c in self.expect([(i,) for i in range(len(self.sizes))])]
+        return Walk(shares, total, rows, self.rng, self)
 
     def expect(self, attrs: Sequence[Cells], groups: Sequence[Groups | None] | None = None) -> list[np.ndarray]:
         """The field's counts of these tables, averaged over a few steps, for `total` rows; of groups of codes where they are given."""
@@ -159,12 +178,12 @@ class Walk:
         expected = expected + 0.5
         variance = noisy.sigma**2 + expected
         if spread is None:
-            spread = _spreads(noisy.counts - expected, expected, variance, by)
+            spread = _spreads(noisy.counts - expected, expected, variance, by, self._usual)
         width = np.broadcast_to(spread, expected.shape)
         empty = self._empty(noisy, attrs, groups, expected) if len(attrs) == 2 else np.zeros(expected.shape, dtype=bool)
         start = np.where(noisy.counts > SURELY * noisy.sigma, np.log(np.maximum(noisy.counts, 1) / expected), 0.0)
         parts = (np.where(empty, 0, noisy.counts), expected, variance, width, empty)
-        clique = sum(len(e.attrs) > 2 for e in self._evidence)
+        clique = len(self.known.field.cliques if self.known else ()) + sum(len(e.attrs) > 2 for e in self._evidence)
         self._evidence.append(Evidence(attrs, groups, expected.shape, *(x.ravel() for x in parts), clique))
         self._moved.append(start.ravel())
 
@@ -222,8 +241,10 @@ class Walk:
         out = []
         for i, size in enumerate(self.sizes):
             held = [(m, a.index(i)) for a, m in self._told if i in a and m.counts.shape[a.index(i)] == size]
-            rows, inner = self.shares[i], slice(0, ordered[i])
-            if held:
+            rows, inner = self.shares[i] * self.total, slice(0, ordered[i])
+            if held and self.known:
+                rows = _drawn(*_tables.column_counts(held), rows)
+            elif held:
                 rows, sigma = _tables.column_counts(held)
                 rows[inner] = standing_out(rows[inner], sigma) if ordered[i] else rows[inner]
                 rows = nonnegative(rows)
@@ -279,7 +300,7 @@ class Walk:
 
     def _allowed(self) -> dict[tuple[int, int], np.ndarray]:
         """For each measured pair with empty cells, where rows can be."""
-        out: dict[tuple[int, int], np.ndarray] = {}
+        out = self.known._allowed() if self.known else {}
         for e in self._evidence:
             if len(e.attrs) == 2 and e.empty.any():
                 open_ = e.by_code(~e.empty & (e.counts > THIN * e.expected))
@@ -319,28 +340,41 @@ def step(field: Field, doubt: Score | None, codes: np.ndarray, rng: np.random.Ge
     codes[taken] = offers[taken]
 
 
-def _spreads(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, by: int | None) -> np.ndarray | float:
+def _spreads(
+    deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, by: int | None, usual: float
+) -> np.ndarray | float:
     """`_spread` of the table, or of each code of its axis `by`, shaped to be multiplied with the table."""
     if by is None:
-        return _spread(deviation, expected, variance)
+        return _spread(deviation, expected, variance, usual)
     codes = range(expected.shape[by])
-    each = [_spread(*(x.take(c, by) for x in (deviation, expected, variance))) for c in codes]
+    each = [_spread(*(x.take(c, by) for x in (deviation, expected, variance)), usual) for c in codes]
     return np.expand_dims(each, [axis for axis in range(expected.ndim) if axis != by])
 
 
-def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> float:
+def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, usual: float) -> float:
     """Variance t of effects w where deviation = expected * w + noise: moments, weighted by their precision, iterated.
 
-    Where the noise leaves t open, as in cells of whom hardly any rows were expected, it is about `USUAL`.
+    Where the noise leaves t open, as in cells of whom hardly any rows were expected, it is about `usual`.
     """
-    spread = USUAL
+    spread = usual
     for _ in range(5):
         weight = expected**2 / (variance + expected**2 * spread) ** 2
         known = (weight * expected**2).sum()
         error = math.sqrt(2 * (weight**2 * (variance + expected**2 * spread) ** 2).sum()) / known
         told = float((weight * (deviation**2 - variance)).sum() / known)
-        spread = max(1e-4, (told / error**2 + USUAL / DOUBT**2) / (1 / error**2 + 1 / DOUBT**2))
+        spread = max(1e-4, (told / error**2 + usual / DOUBT**2) / (1 / error**2 + 1 / DOUBT**2))
     return spread
+
+
+def _drawn(counts: np.ndarray, sigma: float, expected: np.ndarray) -> np.ndarray:
+    """Noisy counts, those that are not clear of what was expected drawn towards it as far as `_spread` takes their differences for noise."""
+    variance = sigma**2 + expected + 0.5
+    apart = counts - expected
+    hidden = np.abs(apart) < CLEAR * np.sqrt(variance)
+    known = (
+        (expected + 0.5) ** 2 * _spread(apart[hidden], expected[hidden] + 0.5, variance[hidden], DRIFT) if hidden.any() else 0.0
+    )
+    return nonnegative(expected + np.where(hidden, known / (known + variance), 1.0) * apart)
 
 
 def _empty(counts: np.ndarray, expected: np.ndarray, sigma: float, times: float) -> np.ndarray:

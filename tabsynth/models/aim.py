@@ -12,12 +12,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from tabsynth.access import MAX_ROWS, Codes, Counts, Marginal, Progress
+from tabsynth.access import MAX_ROWS, Codes, Counts, Marginal, Progress, silent
 from tabsynth.models import _looks, _tables
 from tabsynth.models._field import WIDEST, Clique, Field
 from tabsynth.models._state import State, require
@@ -29,6 +29,8 @@ STRONGEST, MOST_LINKS = 1e6, 2**21
 
 MOST_FIRST = 0.6
 """Largest share of the budget for the first look."""
+KNOWN = {"pairs": 3.0, "most_pairs": 8.0}
+"""Settings for a prior, whose tables cost nothing."""
 NAMES = ("columns", "sizes", "pairs", "cliques")
 """What a model says of itself beside its arrays."""
 
@@ -101,18 +103,22 @@ class AIM:
     steps: int = 60
     kept: float = 0.0
 
-    def fit(self, data: Counts, rng: np.random.Generator, progress: Progress) -> FieldModel:
-        """See `tabsynth.access.Synthesizer`. Spends ``1 - kept`` of ``data.left()``."""
-        walk = self.walk(data, rng, progress)
+    def fit(self, data: Counts, rng: np.random.Generator, progress: Progress, prior: Counts | None = None) -> FieldModel:
+        """See `tabsynth.access.Synthesizer`. Spends ``1 - kept`` of ``data.left()``.
+
+        A `prior`, public counts over the same codes, is fitted first; what is measured then corrects that fit.
+        """
+        known = None if prior is None else replace(self, **KNOWN).walk(prior, rng, silent)
+        walk = self.walk(data, rng, progress, known)
         progress("balancing rows", 0.9)
         return FieldModel(walk.total, list(data.domain), walk.field, walk.balanced())
 
-    def walk(self, data: Counts, rng: np.random.Generator, progress: Progress) -> Walk:
-        """What `fit` does before rows are balanced."""
+    def walk(self, data: Counts, rng: np.random.Generator, progress: Progress, known: Walk | None = None) -> Walk:
+        """What `fit` does before rows are balanced; from where another walk ended, if one is `known`."""
         kept = self.kept * data.left()
         budget = data.left() - kept
         progress("measuring columns", 0.0)
-        walk = self._first(data, budget, rng)
+        walk = self._first(data, budget, rng, known)
         walk.run(self.steps, 0.15, 0.05)
         for r in range(self.rounds):
             progress("comparing pairs", 0.1 + 0.7 * r / self.rounds)
@@ -123,7 +129,7 @@ class AIM:
         walk.settle(list(data.ordered.values()))
         return walk
 
-    def _first(self, data: Counts, budget: float, rng: np.random.Generator) -> Walk:
+    def _first(self, data: Counts, budget: float, rng: np.random.Generator, known: Walk | None) -> Walk:
         """Every column, each with the target where there is one."""
         names, sizes = list(data.domain), list(data.domain.values())
         share = min(self.columns * len(names) ** 0.5, MOST_FIRST)
@@ -136,12 +142,16 @@ class AIM:
         else:
             noisy, groups = first + data.measure([(a,) for a in names], costs=_tables.split(cost, sizes)), {}
         total = _tables.total(noisy)
-        shares = [_tables.column_shares([m for m in noisy if a not in groups or len(m.attrs) == 1], a) for a in names]
-        walk = Walk(shares, total, max(min(round(total), self.most // len(names)), self.fewest), rng)
+        rows = max(min(round(total), self.most // len(names)), self.fewest)
+        if known is None:
+            shares = [_tables.column_shares([m for m in noisy if a not in groups or len(m.attrs) == 1], a) for a in names]
+            walk = Walk(shares, total, rows, rng)
+        else:
+            walk = known.following(total, rows)
         attrs = [tuple(names.index(a) for a in m.attrs) for m in noisy]
         for a, m, expected in zip(attrs, noisy, walk.expect(attrs), strict=True):
             if len(a) == 1:
-                walk.learn(m, a, expected, spread=1.0)
+                walk.learn(m, a, expected, spread=None if known else 1.0)
             else:
                 parts = [groups.get(c, np.arange(data.domain[c])) for c in m.attrs]
                 walk.learn(m, a, expected, groups=parts, by=m.attrs.index(self.target))

@@ -21,7 +21,8 @@ def ranges(card: Mapping[str, Any] | None, schema: Schema) -> list[Finding]:
         columns; it fails where there is one (``"found": false`` in what the card lists as bought), and is inconclusive where the card does
         not list a column that had to be bought.
     """
-    wanted = [c.name for c in schema.modelled if c.discover]
+    known = ((card or {}).get("prior") or {}).get("columns") or ()
+    wanted = [c.name for c in schema.modelled if c.discover and c.name not in known]
     if card is None and wanted:
         return []
     entries = card.get("bought") if card else None

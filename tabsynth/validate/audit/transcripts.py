@@ -77,7 +77,7 @@ def transcripts(algorithm: Synthesizer, pair: Pair, budget: Budget, world: int, 
             for run in range(runs):
                 ear.start(table)
                 table.ledger = Ledger(budget)
-                _, model = learn(algorithm, table, seed + run)
+                _, model, _ = learn(algorithm, table, seed + run)
                 ear.end()
                 heard.samples.append(counts(ear.canary(), model.sample(SAMPLED, np.random.default_rng([seed, run])), masks))
     finally:
