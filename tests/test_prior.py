@@ -98,6 +98,7 @@ def test_the_card_names_it_and_verify_agrees(started):
     assert card["bought"] == []
     assert card["prior"]["columns"] == [f"x{i}" for i in range(COLUMNS)]
     assert card["model"]["chosen"] == "auto: it can start from a prior"
+    assert sum(charge["note"].startswith("bins of the prior") for charge in card["ledger"]["charges"]) == COLUMNS
     assert any("the prior, which counts as public" in limit for limit in card["limits"])
     assert "a table of 400 rows that counts as public" in (out / "release/card.html").read_text()
     assert "a table of 400 rows that counts as public" in (out / "confidential/report.internal.html").read_text()

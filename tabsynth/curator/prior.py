@@ -79,7 +79,8 @@ def codec_of(prior: PriorTable, table: PrivateTable) -> tuple[Codec, list[str]]:
         elif isinstance(coder, Bins):
             coders[column.name] = _widened(coder, *_ends(coder, column), column.step)
     public = [c.name for c in table.schema.modelled if public_coder(c) is not None]
-    told = {name: coder for name, coder in coders.items() if name not in _strayed(prior, table, coders)}
+    strayed = _strayed(prior, table, coders)
+    told = {name: coder for name, coder in coders.items() if name not in strayed}
     return discover(table, told), [name for name in told if name not in public]
 
 

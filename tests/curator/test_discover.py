@@ -9,7 +9,7 @@ from tabsynth.access import Marginal
 from tabsynth.codec import EXACT_VALUES, Bins, Labels
 from tabsynth.conform import read
 from tabsynth.curator._axis import Axis, magnitudes
-from tabsynth.curator._moments import _first_days, _range
+from tabsynth.curator._moments import _first_days, days_between
 from tabsynth.curator.discover import MOST, _retold, _root, _summed, discover
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import PrivateTable
@@ -115,7 +115,7 @@ def test_whatever_the_rows_hold_bins_are_bought(column, values):
 def test_magnitudes_are_sorted_and_public():
     for kind in ("integer", "float", "date", "datetime"):
         column = Schema.from_dict({"name": "s", "columns": {"x": {"kind": kind, "discover": True}}})["x"]
-        edges = _first_days(*_range(column)) if is_temporal(column) else magnitudes(column)
+        edges = _first_days(*days_between(column)) if is_temporal(column) else magnitudes(column)
         assert (np.diff(edges) > 0).all()
 
 
