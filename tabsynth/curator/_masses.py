@@ -11,6 +11,7 @@ import itertools
 import math
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from tabsynth.curator._estimate import EMPTY
 from tabsynth.simplex import projected
@@ -27,6 +28,8 @@ BENDS = (0.4, 0.8)
 """How much faster a tail falls from each cell to the next. One that bends more than that is short: what lies beyond is no more than noise."""
 POINT = 1e-6
 """A part that is that much less likely than the likeliest is a single value among them: it stands out or holds nothing."""
+MISFIT = 3.0
+"""Standard deviations that the squared differences of parts from a tail that falls may exceed their mean."""
 BEYOND, UNSEEN = 3, 3.0
 
 
@@ -147,12 +150,15 @@ def plausible(counts: np.ndarray, sigma: float, prior: np.ndarray) -> np.ndarray
     return out
 
 
-def children(measured: np.ndarray, expected: np.ndarray, parent: float, spread: float, sigma: float) -> np.ndarray:
+def children(
+    measured: np.ndarray, expected: np.ndarray, parent: float, spread: float, sigma: float, falls: int = 0
+) -> np.ndarray:
     """Estimates of the parts of a cell that was found to hold `parent`, with noise `spread`: non-negative, and they sum to the whole.
 
-    The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from what is
-    `expected` (shares, of sum 1, that the neighbouring cells tell) keep their count. The others' deviations from that are shrunk by the positive-part James-Stein factor (Efron and
-    Morris, JASA 1973, section 2), which leaves clear structure alone and removes what could be noise, and projected.
+        The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from what is
+        `expected` (shares, of sum 1, that the neighbouring cells tell) keep their count. The others' deviations from that are shrunk by the positive-part James-Stein factor (Efron and
+        Morris, JASA 1973, section 2), which leaves clear structure alone and removes what could be noise, and projected. Where nothing lies beyond the cell, above it (`falls` is 1) or below (-1), they are drawn to a tail that falls, if they
+    may be one.
     """
     m = len(measured)
     precision = np.array([1 / spread**2, 1 / (m * sigma**2)])
@@ -169,14 +175,25 @@ def children(measured: np.ndarray, expected: np.ndarray, parent: float, spread: 
         least = EMPTY * precision.sum() ** -0.5
     if not soft.any() or rest <= least:
         return out * (total / out.sum()) if clear.any() else total * expected
-    out[soft] = _shrunk(measured[soft], rest * expected[soft] / expected[soft].sum(), sigma)
+    out[soft] = _shrunk(measured[soft], rest * expected[soft] / expected[soft].sum(), sigma, falls)
     return out * (total / out.sum())
 
 
-def _shrunk(measured: np.ndarray, expected: np.ndarray, sigma: float) -> np.ndarray:
+def _shrunk(measured: np.ndarray, expected: np.ndarray, sigma: float, falls: int) -> np.ndarray:
     """Counts drawn towards what is expected, of the same sum."""
     m, total = len(measured), float(expected.sum())
-    deviation = measured + (total - measured.sum()) / m - expected
-    spread = float(deviation @ deviation)
+    fitted = _falling(measured, sigma, falls) if falls else measured
+    noisy, likely = (counts + (total - counts.sum()) / m - expected for counts in (measured, fitted))
+    spread = float(noisy @ noisy)
     factor = max(0.0, 1 - (m - 3) * sigma**2 / spread) if m > 3 and spread > 0 else 1.0
-    return projected(expected + factor * deviation, total)
+    return projected(expected + factor * likely, total)
+
+
+def _falling(measured: np.ndarray, sigma: float, falls: int) -> np.ndarray:
+    """The closest counts that fall from part to part, upwards (1) or downwards (-1); as measured, where noise does not explain the difference.
+
+    Noise of single parts beyond the end of a tail then hardly counts, for it is averaged over all of them.
+    """
+    fitted = isotonic_regression(measured, increasing=falls < 0).x
+    m, apart = len(measured), float(((measured - fitted) ** 2).sum()) / sigma**2
+    return fitted if apart < m + MISFIT * math.sqrt(2 * m) else measured

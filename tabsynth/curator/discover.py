@@ -179,7 +179,7 @@ def _prior(edges: np.ndarray) -> np.ndarray:
 
 def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
     """Put the measured parts in the place of each cell that was cut."""
-    parts, slope = [], slopes(np.append(tree.start, tree.end[-1]), tree.mass)
+    parts, slope, held = [], slopes(np.append(tree.start, tree.end[-1]), tree.mass), np.flatnonzero(tree.mass)
     for i, (a, b) in enumerate(zip(tree.start, tree.end, strict=True)):
         if not tree.cut[i]:
             parts.append((np.array([a]), np.array([b]), tree.mass[[i]], tree.spread[[i]], np.array([False])))
@@ -187,7 +187,8 @@ def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
         start = tree.axis.children(a, b)
         end = np.append(start[1:], b)
         counts = noisy.counts[np.searchsorted(edges, start, side="right")].astype(float)
-        mass = _masses.children(counts, shared(np.append(start, b), slope[i]), tree.mass[i], tree.spread[i], noisy.sigma)
+        falls = int(i == held[-1]) - int(i == held[0])
+        mass = _masses.children(counts, shared(np.append(start, b), slope[i]), tree.mass[i], tree.spread[i], noisy.sigma, falls)
         parts.append((start, end, mass, np.full(len(start), noisy.sigma), np.ones(len(start), dtype=bool)))
     tree.start, tree.end, tree.mass, tree.spread, new = (np.concatenate(column) for column in zip(*parts, strict=True))
     tree.mark(noisy.sigma, new)
