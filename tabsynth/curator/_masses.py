@@ -20,6 +20,8 @@ RARELY = 1e-3
 """How probable it may be that anything stands out in an empty table, taken over all its cells together."""
 BORDER = 2.0
 """Standard deviations of noise above which a cell next to one that holds something counts as holding something too."""
+BESIDE = 3.5
+"""The same for several cells together, of which the outer ones may lie far off."""
 NEAR = 2.0
 """A gap between cells that hold something is closed if it is at most that many times as wide as they are together."""
 FALLS, DOUBT = 0.6, 0.5
@@ -38,16 +40,18 @@ def threshold(tests: int, chance: float = RARELY) -> float:
     return math.sqrt(2 * math.log(max(tests, 1) / chance))
 
 
-def standing(counts: np.ndarray, sigma: float) -> np.ndarray:
+def standing(counts: np.ndarray, sigma: float, even: bool = False) -> np.ndarray:
     """Which cells of a row of cells hold something.
 
     A cell, or a stretch of 2, 4, 8, ... cells, stands out if its count exceeds the noise of all of them at level `RARELY`. Cells that
-    border on those and continue them (`BORDER`) are taken in, one after another.
+    border on those and continue them (`BORDER`) are taken in, one after another; so are stretches (`BESIDE`) if the cells are `even`.
 
     Parameters
     ----------
     counts : ndarray of numbers, shape (m,)
     sigma : float
+    even : bool
+        Whether they are of one width: else, stretches may reach far.
 
     Returns
     -------
@@ -65,19 +69,20 @@ def standing(counts: np.ndarray, sigma: float) -> np.ndarray:
         if len(clear) and clear.max() > z * sigma * math.sqrt(width):
             at = int(np.argmax(clear))
             kept[at : at + width] = True
-    return _grown(kept, counts > BORDER * sigma)
+    for side in (slice(None), slice(None, None, -1)):
+        _continue(kept[side], counts[side], sigma, widths if even else widths[:1])
+    return kept
 
 
-def _grown(kept: np.ndarray, also: np.ndarray) -> np.ndarray:
-    """Take in neighbours of kept cells that are `also` likely, one after another."""
-    while True:
-        beside = np.zeros_like(kept)
-        beside[1:] |= kept[:-1]
-        beside[:-1] |= kept[1:]
-        new = beside & also & ~kept
-        if not new.any():
-            return kept
-        kept = kept | new
+def _continue(kept: np.ndarray, counts: np.ndarray, sigma: float, widths: np.ndarray) -> None:
+    """Take in what follows the kept cells and continues them, in place: one after another, the shortest stretch that does."""
+    sums = np.concatenate([[0.0], np.cumsum(counts)])
+    for at in range(1, len(kept)):
+        if kept[at - 1] and not kept[at]:
+            for width in widths[widths <= len(kept) - at]:
+                if sums[at + width] - sums[at] > (BORDER if width == 1 else BESIDE) * sigma * math.sqrt(width):
+                    kept[at : at + width] = True
+                    break
 
 
 def filled(counts: np.ndarray, kept: np.ndarray, edges: np.ndarray, sigma: float) -> np.ndarray:

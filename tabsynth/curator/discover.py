@@ -152,7 +152,7 @@ def _together(told: Sequence[Counted]) -> tuple[np.ndarray, float]:
 
 def _root(axis: Axis, edges: np.ndarray, counts: np.ndarray, sigma: float) -> _Tree:
     """The first cells: those that stand out, or where none does, those that are likely before anything is known."""
-    kept = _masses.standing(counts, sigma)
+    kept = _masses.standing(counts, sigma, axis.short())
     if found := bool(kept.any()):
         mass = _masses.filled(counts, kept, edges, sigma)
         kept = mass > 0
