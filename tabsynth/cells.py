@@ -88,7 +88,11 @@ def on_grid(at: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Grid, rng: 
     """
     steps, offsets, shares = np.array(grid, dtype=float).T
     whole = np.maximum(high - low, np.finfo(float).tiny)
-    ends = [np.ceil((end - o) / s - 1e-9) if s else np.zeros(len(at)) for s, o in zip(steps, offsets, strict=True) for end in (low, high)]
+    ends = [
+        np.ceil((end - o) / s - 1e-9) if s else np.zeros(len(at))
+        for s, o in zip(steps, offsets, strict=True)
+        for end in (low, high)
+    ]
     held = [last - first for first, last in zip(ends[::2], ends[1::2], strict=True)]
     weight = np.stack([p * (n * s / whole if s else 1.0) for p, n, s in zip(shares, held, steps, strict=True)])
     if shares[-1] < HARDLY * shares.sum() and steps[-1] > 0 and len(grid) > 1:
