@@ -80,29 +80,35 @@ def _digits(number: float) -> int:
 
 
 def on_grid(at: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Grid, rng: np.random.Generator) -> np.ndarray:
-    """Positions in [low, high), moved to a value of one of the grids, drawn by share among those that the cell has two values of.
+    """Positions in [low, high), moved to a value of one of the grids.
 
-    Where hardly a value lies on the finest grid alone (`HARDLY`), all but the cells of a single value take the nearest one of a
-    coarser grid, even if it is just beyond the cell.
+    A grid is drawn by its share, times the values of it that the cell holds over those that a stretch as long holds on average: a narrow cell around a value of
+    a coarse grid holds mostly that value. Where hardly a value lies on the finest grid alone (`HARDLY`), all but the cells of a single value take the nearest one
+    of a coarser grid, even if it is just beyond the cell.
     """
-    finest, rare = grid[-1][:2], grid[-1][2] < HARDLY * sum(share for *_, share in grid)
-    upto = np.cumsum([share for *_, share in grid])
-    chosen = np.searchsorted(upto[:-1], rng.random(len(at)) * upto[-1], side="right")
-    out, pending = np.maximum(np.minimum(at, np.nextafter(high, -np.inf)), low), np.ones(len(at), dtype=bool)
-    forced = rare & (high - low > 1.5 * finest[0]) & (finest[0] > 0)
-    chosen[forced] = np.minimum(chosen[forced], len(grid) - 2)
-    for i, (step, offset, _) in enumerate(grid):
-        if step == 0:
-            continue
-        first, last = (np.ceil((end - offset) / step - 1e-9) for end in (low, high))
-        last_resort = np.full(len(at), i == len(grid) - 1) | (forced & (i == len(grid) - 2))
-        fits = pending & (chosen <= i) & ((last - first >= 2) | last_resort)
-        place, some = np.floor((at - offset) / step + 1e-9), last > first
-        place = np.where(
-            some, np.clip(place, first, np.maximum(last - 1, first)), np.where(forced, np.rint((at - offset) / step), first)
-        )
-        out[fits] = on_step(place[fits] * step + offset, step, offset)
-        pending &= ~fits
+    steps, offsets, shares = np.array(grid, dtype=float).T
+    whole = np.maximum(high - low, np.finfo(float).tiny)
+    ends = [
+        np.ceil((end - o) / s - 1e-9) if s else np.zeros(len(at))
+        for s, o in zip(steps, offsets, strict=True)
+        for end in (low, high)
+    ]
+    held = [last - first for first, last in zip(ends[::2], ends[1::2], strict=True)]
+    weight = np.stack([p * (n * s / whole if s else 1.0) for p, n, s in zip(shares, held, steps, strict=True)])
+    if shares[-1] < HARDLY * shares.sum() and steps[-1] > 0 and len(grid) > 1:
+        wide = whole > 1.5 * steps[-1]
+        weight[-1, wide] = 0.0
+        lost = wide & (weight.sum(axis=0) <= 0)
+        weight[-2, lost] = 1.0
+    upto = np.cumsum(weight, axis=0)
+    chosen = np.minimum((upto <= rng.random(len(at)) * upto[-1]).sum(axis=0), len(grid) - 1)
+    out = np.maximum(np.minimum(at, np.nextafter(high, -np.inf)), low)
+    for i in np.flatnonzero(steps > 0):
+        rows, (first, last) = chosen == i, ends[2 * i : 2 * i + 2]
+        place = (out - offsets[i]) / steps[i]
+        inside = np.clip(np.floor(place + 1e-9), first, np.maximum(last - 1, first))
+        nearest = np.where(i == len(grid) - 1, first, np.rint(place))
+        out[rows] = on_step(np.where(last > first, inside, nearest)[rows] * steps[i] + offsets[i], steps[i], offsets[i])
     return out
 
 

@@ -66,7 +66,7 @@ def fitted(values, column: dict, epsilon: float, seed: int = 0, rows: int | None
     with seeded(seed), PrivateTable(pd.DataFrame({"x": values}), schema, ledger) as table:
         codec = discover(table)
         table.encode(codec)
-        share = _tables.distribution(table.measure([("x",)], costs=[table.left()])[0])
+        share = _tables.distribution(table.measure([("x",)], costs=[table.left()])[0], table.ordered["x"])
     rng = np.random.default_rng(seed)
     drawn = codec.decode(_tables.draw(share, rows or max(len(values), 1000), rng)[:, None], rng)["x"]
     return codec.coders["x"], drawn, ledger

@@ -11,6 +11,7 @@ import itertools
 import math
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from tabsynth.curator._estimate import EMPTY
 from tabsynth.simplex import projected
@@ -19,6 +20,8 @@ RARELY = 1e-3
 """How probable it may be that anything stands out in an empty table, taken over all its cells together."""
 BORDER = 2.0
 """Standard deviations of noise above which a cell next to one that holds something counts as holding something too."""
+BESIDE = 3.5
+"""The same for several cells together, of which the outer ones may lie far off."""
 NEAR = 2.0
 """A gap between cells that hold something is closed if it is at most that many times as wide as they are together."""
 FALLS, DOUBT = 0.6, 0.5
@@ -27,6 +30,8 @@ BENDS = (0.4, 0.8)
 """How much faster a tail falls from each cell to the next. One that bends more than that is short: what lies beyond is no more than noise."""
 POINT = 1e-6
 """A part that is that much less likely than the likeliest is a single value among them: it stands out or holds nothing."""
+MISFIT = 3.0
+"""Standard deviations that the squared differences of parts from a tail that falls may exceed their mean."""
 BEYOND, UNSEEN = 3, 3.0
 
 
@@ -35,16 +40,18 @@ def threshold(tests: int, chance: float = RARELY) -> float:
     return math.sqrt(2 * math.log(max(tests, 1) / chance))
 
 
-def standing(counts: np.ndarray, sigma: float) -> np.ndarray:
+def standing(counts: np.ndarray, sigma: float, even: bool = False) -> np.ndarray:
     """Which cells of a row of cells hold something.
 
     A cell, or a stretch of 2, 4, 8, ... cells, stands out if its count exceeds the noise of all of them at level `RARELY`. Cells that
-    border on those and continue them (`BORDER`) are taken in, one after another.
+    border on those and continue them (`BORDER`) are taken in, one after another; so are stretches (`BESIDE`) if the cells are `even`.
 
     Parameters
     ----------
     counts : ndarray of numbers, shape (m,)
     sigma : float
+    even : bool
+        Whether they are of one width: else, stretches may reach far.
 
     Returns
     -------
@@ -62,19 +69,20 @@ def standing(counts: np.ndarray, sigma: float) -> np.ndarray:
         if len(clear) and clear.max() > z * sigma * math.sqrt(width):
             at = int(np.argmax(clear))
             kept[at : at + width] = True
-    return _grown(kept, counts > BORDER * sigma)
+    for side in (slice(None), slice(None, None, -1)):
+        _continue(kept[side], counts[side], sigma, widths if even else widths[:1])
+    return kept
 
 
-def _grown(kept: np.ndarray, also: np.ndarray) -> np.ndarray:
-    """Take in neighbours of kept cells that are `also` likely, one after another."""
-    while True:
-        beside = np.zeros_like(kept)
-        beside[1:] |= kept[:-1]
-        beside[:-1] |= kept[1:]
-        new = beside & also & ~kept
-        if not new.any():
-            return kept
-        kept = kept | new
+def _continue(kept: np.ndarray, counts: np.ndarray, sigma: float, widths: np.ndarray) -> None:
+    """Take in what follows the kept cells and continues them, in place: one after another, the shortest stretch that does."""
+    sums = np.concatenate([[0.0], np.cumsum(counts)])
+    for at in range(1, len(kept)):
+        if kept[at - 1] and not kept[at]:
+            for width in widths[widths <= len(kept) - at]:
+                if sums[at + width] - sums[at] > (BORDER if width == 1 else BESIDE) * sigma * math.sqrt(width):
+                    kept[at : at + width] = True
+                    break
 
 
 def filled(counts: np.ndarray, kept: np.ndarray, edges: np.ndarray, sigma: float) -> np.ndarray:
@@ -147,12 +155,15 @@ def plausible(counts: np.ndarray, sigma: float, prior: np.ndarray) -> np.ndarray
     return out
 
 
-def children(measured: np.ndarray, expected: np.ndarray, parent: float, spread: float, sigma: float) -> np.ndarray:
+def children(
+    measured: np.ndarray, expected: np.ndarray, parent: float, spread: float, sigma: float, falls: int = 0
+) -> np.ndarray:
     """Estimates of the parts of a cell that was found to hold `parent`, with noise `spread`: non-negative, and they sum to the whole.
 
-    The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from what is
-    `expected` (shares, of sum 1, that the neighbouring cells tell) keep their count. The others' deviations from that are shrunk by the positive-part James-Stein factor (Efron and
-    Morris, JASA 1973, section 2), which leaves clear structure alone and removes what could be noise, and projected.
+        The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from what is
+        `expected` (shares, of sum 1, that the neighbouring cells tell) keep their count. The others' deviations from that are shrunk by the positive-part James-Stein factor (Efron and
+        Morris, JASA 1973, section 2), which leaves clear structure alone and removes what could be noise, and projected. Where nothing lies beyond the cell, above it (`falls` is 1) or below (-1), they are drawn to a tail that falls, if they
+    may be one.
     """
     m = len(measured)
     precision = np.array([1 / spread**2, 1 / (m * sigma**2)])
@@ -169,14 +180,25 @@ def children(measured: np.ndarray, expected: np.ndarray, parent: float, spread: 
         least = EMPTY * precision.sum() ** -0.5
     if not soft.any() or rest <= least:
         return out * (total / out.sum()) if clear.any() else total * expected
-    out[soft] = _shrunk(measured[soft], rest * expected[soft] / expected[soft].sum(), sigma)
+    out[soft] = _shrunk(measured[soft], rest * expected[soft] / expected[soft].sum(), sigma, falls)
     return out * (total / out.sum())
 
 
-def _shrunk(measured: np.ndarray, expected: np.ndarray, sigma: float) -> np.ndarray:
+def _shrunk(measured: np.ndarray, expected: np.ndarray, sigma: float, falls: int) -> np.ndarray:
     """Counts drawn towards what is expected, of the same sum."""
     m, total = len(measured), float(expected.sum())
-    deviation = measured + (total - measured.sum()) / m - expected
-    spread = float(deviation @ deviation)
+    fitted = _falling(measured, sigma, falls) if falls else measured
+    noisy, likely = (counts + (total - counts.sum()) / m - expected for counts in (measured, fitted))
+    spread = float(noisy @ noisy)
     factor = max(0.0, 1 - (m - 3) * sigma**2 / spread) if m > 3 and spread > 0 else 1.0
-    return projected(expected + factor * deviation, total)
+    return projected(expected + factor * likely, total)
+
+
+def _falling(measured: np.ndarray, sigma: float, falls: int) -> np.ndarray:
+    """The closest counts that fall from part to part, upwards (1) or downwards (-1); as measured, where noise does not explain the difference.
+
+    Noise of single parts beyond the end of a tail then hardly counts, for it is averaged over all of them.
+    """
+    fitted = isotonic_regression(measured, increasing=falls < 0).x
+    m, apart = len(measured), float(((measured - fitted) ** 2).sum()) / sigma**2
+    return fitted if apart < m + MISFIT * math.sqrt(2 * m) else measured

@@ -25,6 +25,7 @@ from tabsynth.curator._moments import moments
 from tabsynth.curator.table import PrivateTable
 from tabsynth.grouped import GroupedLabels
 from tabsynth.schema import Column
+from tabsynth.simplex import projected
 from tabsynth.times import Times, is_temporal
 
 ROUNDS, FALLING = 6, 0.6
@@ -36,6 +37,8 @@ BINS = 32
 LEAST = 4.0
 """A bin holds that many times the noise that its own measurement will have."""
 
+AFTER, MAYBE = 2, 1.0
+"""So many of the first cells beyond those that stand out may hold a tail, if they are that many standard deviations above zero together."""
 SHARE, MOST = 0.03, 0.25
 """Each column with something to buy gets this share of the budget (more where columns are few, a datetime twice), all together at most `MOST`."""
 
@@ -134,7 +137,33 @@ def _bins(table: PrivateTable, columns: Mapping[str, Column], cost: float) -> di
             told[name].append(_summed(asked[name], answers[name], edges[name]))
     trees = {name: _retold(t, edges[name], told[name]) if t.found and len(told[name]) > 1 else t for name, t in trees.items()}
     noise = table.sigma(table.left() / (2 * len(table.schema.modelled)))
-    return {name: _group(tree, noise, grids.get(name)) for name, tree in trees.items()}
+    bins = {name: _group(tree, noise, grids.get(name)) for name, tree in trees.items()}
+    return {name: _ended(b, edges[name], *_together(told[name])) if trees[name].found else b for name, b in bins.items()}
+
+
+def _ended(bins: Bins, edges: np.ndarray, counts: np.ndarray, sigma: float) -> Bins:
+    """The bins, with one more at either end where the next `AFTER` of the first cells may hold a tail that does not stand out: what a model measures of it, tells.
+
+    Parameters
+    ----------
+    bins : Bins
+    edges, counts : ndarray
+        The first cells and all that was counted of them.
+    sigma : float
+    """
+    first, last = bins.edges[[0, -1]]
+    above, below = np.flatnonzero(edges[:-1] >= last)[:AFTER], np.flatnonzero(edges[1:] <= first)[-AFTER:]
+    above, below = (k if counts[k].sum() > MAYBE * sigma * math.sqrt(len(k)) else k[:0] for k in (above, below))
+    mass = [projected(counts[k], max(counts[k].sum(), 1.0)) if len(k) else np.zeros(0) for k in (below, above)]
+    starts = bins.starts + len(below)
+    return replace(
+        bins,
+        edges=np.concatenate([edges[below], bins.edges, edges[above + 1]]),
+        starts=np.concatenate([[0] * bool(len(below)), starts, [len(below) + len(bins.mass)] * bool(len(above))]).astype(
+            np.int64
+        ),
+        mass=np.concatenate([mass[0], bins.mass, mass[1]]),
+    )
 
 
 def _range(table: PrivateTable, edges: Mapping[str, np.ndarray], price: Mapping[str, float]) -> dict[str, Counted]:
@@ -152,7 +181,7 @@ def _together(told: Sequence[Counted]) -> tuple[np.ndarray, float]:
 
 def _root(axis: Axis, edges: np.ndarray, counts: np.ndarray, sigma: float) -> _Tree:
     """The first cells: those that stand out, or where none does, those that are likely before anything is known."""
-    kept = _masses.standing(counts, sigma)
+    kept = _masses.standing(counts, sigma, axis.short())
     if found := bool(kept.any()):
         mass = _masses.filled(counts, kept, edges, sigma)
         kept = mass > 0
@@ -179,7 +208,7 @@ def _prior(edges: np.ndarray) -> np.ndarray:
 
 def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
     """Put the measured parts in the place of each cell that was cut."""
-    parts, slope = [], slopes(np.append(tree.start, tree.end[-1]), tree.mass)
+    parts, slope, held = [], slopes(np.append(tree.start, tree.end[-1]), tree.mass), np.flatnonzero(tree.mass)
     for i, (a, b) in enumerate(zip(tree.start, tree.end, strict=True)):
         if not tree.cut[i]:
             parts.append((np.array([a]), np.array([b]), tree.mass[[i]], tree.spread[[i]], np.array([False])))
@@ -187,7 +216,8 @@ def _grow(tree: _Tree, edges: np.ndarray, noisy: Marginal) -> None:
         start = tree.axis.children(a, b)
         end = np.append(start[1:], b)
         counts = noisy.counts[np.searchsorted(edges, start, side="right")].astype(float)
-        mass = _masses.children(counts, shared(np.append(start, b), slope[i]), tree.mass[i], tree.spread[i], noisy.sigma)
+        falls = int(i == held[-1]) - int(i == held[0])
+        mass = _masses.children(counts, shared(np.append(start, b), slope[i]), tree.mass[i], tree.spread[i], noisy.sigma, falls)
         parts.append((start, end, mass, np.full(len(start), noisy.sigma), np.ones(len(start), dtype=bool)))
     tree.start, tree.end, tree.mass, tree.spread, new = (np.concatenate(column) for column in zip(*parts, strict=True))
     tree.mark(noisy.sigma, new)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabsynth.access import MAX_ROWS, Attrs, Candidate, Marginal
-from tabsynth.simplex import nonnegative
+from tabsynth.simplex import nonnegative, standing_out
 
 TINY = 1e-12
 
@@ -20,9 +20,12 @@ def total(marginals: Sequence[Marginal]) -> float:
     return min(max(1.0, float(np.average(sums, weights=1 / variances))), float(MAX_ROWS))
 
 
-def distribution(marginal: Marginal) -> np.ndarray:
-    """The probability table closest to a noisy one in L2."""
-    counts = nonnegative(marginal.counts)
+def distribution(marginal: Marginal, ordered: int = 0) -> np.ndarray:
+    """The probability table closest to a noisy one in L2; of one column, stretches of its first `ordered` codes are empty that do not stand out."""
+    counts = marginal.counts.astype(float)
+    if ordered:
+        counts[:ordered] = standing_out(counts[:ordered], marginal.sigma)
+    counts = nonnegative(counts)
     return counts / counts.sum()
 
 

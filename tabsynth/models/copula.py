@@ -96,7 +96,7 @@ class Copula:
         part = self.singles if len(domain) > 1 else 1.0
         one = data.measure([(a,) for a in domain], costs=_tables.split(part * data.left(), list(domain.values())))
         total = _tables.total(one)
-        shares = [_positive(_tables.distribution(m)) for m in one]
+        shares = [_positive(_tables.distribution(m, data.ordered[m.attrs[0]])) for m in one]
         if len(domain) == 1:
             uncut = Tree(np.arange(len(shares[0])), np.zeros((0, 3), dtype=np.int64), shares[0], False)
             return CopulaModel(total, [uncut], np.zeros((0, 0), dtype=np.float32))

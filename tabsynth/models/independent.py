@@ -28,7 +28,7 @@ class Independent:
         progress("measuring columns", 0.0)
         cliques = [(name,) for name in data.domain]
         marginals = data.measure(cliques, costs=_tables.split(data.left(), list(data.domain.values())))
-        return IndependentModel(_tables.total(marginals), [_tables.distribution(m) for m in marginals])
+        return IndependentModel(_tables.total(marginals), [_tables.distribution(m, data.ordered[m.attrs[0]]) for m in marginals])
 
 
 @dataclass(frozen=True)

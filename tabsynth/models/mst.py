@@ -55,7 +55,7 @@ class MST:
         progress("measuring columns", 0.0)
         one = data.measure([(a,) for a in domain], costs=_tables.split(self.singles * budget, list(domain.values())))
         total = _tables.total(one)
-        shares = {m.attrs[0]: _tables.distribution(m) for m in one}
+        shares = {m.attrs[0]: _tables.distribution(m, data.ordered[m.attrs[0]]) for m in one}
         progress("comparing pairs", 0.1)
         edges = self._choose(data, shares, total, budget)
         progress("measuring pairs", 0.3)

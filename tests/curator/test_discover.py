@@ -10,7 +10,7 @@ from tabsynth.codec import EXACT_VALUES, Bins, Labels
 from tabsynth.conform import read
 from tabsynth.curator._axis import Axis, magnitudes
 from tabsynth.curator._moments import _first_days, days_between
-from tabsynth.curator.discover import MOST, _retold, _root, _summed, discover
+from tabsynth.curator.discover import MOST, _ended, _retold, _root, _summed, discover
 from tabsynth.curator.ledger import Budget, Ledger
 from tabsynth.curator.table import PrivateTable
 from tabsynth.models import _tables
@@ -71,9 +71,9 @@ def test_range_is_found_where_none_is_known_and_no_lone_outlier_moves_it():
     codec, _ = bought(x, {"kind": "float", "discover": True})
     edges = codec.coders["x"].edges
     assert 0 <= edges[0] <= 400
-    assert 600 <= edges[-1] <= 1000
+    assert 600 <= edges[-1] <= 5000
     far, _ = bought(np.append(x, 9e14), {"kind": "float", "discover": True})
-    assert far.coders["x"].edges[-1] <= 1000
+    assert far.coders["x"].edges[-1] <= 5000, "two cells beyond what stands out, at most"
 
 
 def test_dates_without_a_range():
@@ -167,3 +167,16 @@ def test_first_cells_that_are_not_cut_are_counted_again_in_every_round():
         [(np.array([50.0, 1000, 400, 200, 0]), np.full(5, 10.0)), (np.array([50.0, 1000, 400, 100, 0]), np.full(5, 5.0))],
     )
     assert dict(zip(again.start, again.mass, strict=True))[5.0] == pytest.approx(120)
+
+
+def test_a_tail_that_may_be_there_is_left_to_the_model():
+    """Cells beyond what stands out become one bin at that end if they count something, and are left out if not; the bins there stay as they are."""
+    bins = Bins(np.array([0.0, 1, 2, 5]), np.array([0, 2]), np.array([50.0, 50, 40]), True)
+    edges, counts = np.array([-2.0, 0, 1, 2, 5, 10, 20, 50]), np.array([-3.0, 50, 50, 40, 12, 6, 90])
+    found = _ended(bins, edges, counts, 5.0)
+    assert found.edges.tolist() == [0, 1, 2, 5, 10, 20]
+    assert found.starts.tolist() == [0, 2, 3]
+    assert found.mass.tolist() == [50, 50, 40, 12, 6]
+    assert _ended(bins, edges, counts, 20.0).edges.tolist() == bins.edges.tolist()
+    low = _ended(bins, edges, np.array([30.0, 50, 50, 40, 0, 0, 0]), 5.0)
+    assert (low.edges.tolist(), low.starts.tolist()) == ([-2, 0, 1, 2, 5], [0, 1, 3])

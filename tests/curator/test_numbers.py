@@ -224,3 +224,34 @@ def test_positions_move_to_a_grid_of_their_cell():
     assert (out == on_step(out, 0.1)).all()
     assert (out % 10 == 0).mean() == pytest.approx(0.505, abs=0.02)
     assert ((out >= 100) & (out < 200)).all()
+
+
+def test_noise_beyond_the_end_of_a_tail_is_averaged():
+    """Thirty parts, of which the first eight hold a tail that falls faster than the neighbours tell: less lies beyond them than without falling."""
+    rng, tail, sigma = np.random.default_rng(0), np.append(900 * 0.6 ** np.arange(8), np.zeros(22)), 30.0
+    told, beyond = 0.9 ** np.arange(30), {0: 0.0, 1: 0.0}
+    for _ in range(200):
+        noisy = tail + rng.normal(0, sigma, 30)
+        for falls in beyond:
+            beyond[falls] += _masses.children(noisy, told / told.sum(), tail.sum(), sigma, sigma, falls)[15:].sum() / 200
+    assert beyond[1] < 0.6 * beyond[0]
+
+
+def test_parts_that_do_not_fall_stay_as_they_are():
+    rising = np.linspace(0, 600, 30)
+    noisy = rising + np.random.default_rng(0).normal(0, 30, 30)
+    even = np.full(30, 1 / 30)
+    kept = _masses.children(noisy, even, rising.sum(), 30, 30, 1)
+    assert kept == pytest.approx(_masses.children(noisy, even, rising.sum(), 30, 30))
+    mirrored = _masses.children(noisy[::-1], even, rising.sum(), 30, 30, 1)
+    assert mirrored[::-1] == pytest.approx(_masses.children(noisy, even, rising.sum(), 30, 30, -1))
+
+
+def test_a_short_range_that_is_evenly_full_keeps_its_ends():
+    """53 weeks of 640 rows, with noise of 250: no week stands out alone, and a quarter look empty."""
+    rng, lost = np.random.default_rng(0), []
+    for _ in range(100):
+        kept = _masses.standing(640 + rng.normal(0, 250, 53), 250, even=True)
+        lost.append(53 - (len(kept) - np.argmax(kept[::-1]) - np.argmax(kept)))
+    assert np.median(lost) <= 2
+    assert np.quantile(lost, 0.95) <= 8
