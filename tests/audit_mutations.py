@@ -110,9 +110,9 @@ def range_from_the_rows(patch):
 
 
 def exact_number_of_rows(inner, algorithm, table, *rest):
-    codec, model = inner(algorithm, table, *rest)
+    codec, model, told = inner(algorithm, table, *rest)
     object.__setattr__(model, "total", float(table._source.rows()[0].shape[1]))
-    return codec, model
+    return codec, model, told
 
 
 def labels_that_occur(inner, table):
@@ -127,9 +127,9 @@ def labels_that_occur(inner, table):
 
 def rows_on_the_card(inner, algorithm, table, *rest):
     """As where a report states the number of training rows."""
-    codec, model = inner(algorithm, table, *rest)
+    codec, model, told = inner(algorithm, table, *rest)
     table.ledger.charges[-1].__dict__["note"] += f" of {table._source.rows()[0].shape[1]} rows"
-    return codec, model
+    return codec, model, told
 
 
 def learn_of(around):
@@ -145,7 +145,7 @@ def learn_of(around):
 
 def no_copies(inner, algorithm, table, *rest):
     """A filter that takes synthetic rows out which are also real ones."""
-    codec, model = inner(algorithm, table, *rest)
+    codec, model, told = inner(algorithm, table, *rest)
     real = {tuple(row) for row in table._source.rows()[0].T}
 
     class Filtered:
@@ -158,7 +158,7 @@ def no_copies(inner, algorithm, table, *rest):
         def state(self):
             return model.state()
 
-    return codec, Filtered()
+    return codec, Filtered(), told
 
 
 def noise_of(change):

@@ -270,8 +270,8 @@ def _model_sees(what: Callable[[pd.DataFrame], float]) -> Callable[[pytest.Monke
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         def learn(*arguments):
-            codec, model = learned(*arguments)
-            return codec, dataclasses.replace(model, total=model.total + what(given[-1]))
+            codec, model, told = learned(*arguments)
+            return codec, dataclasses.replace(model, total=model.total + what(given[-1])), told
 
         learned, given = door.learn, _remembering(patch)
         patch.setattr(door, "learn", learn)
@@ -283,11 +283,11 @@ def _order_of_labels(patch: pytest.MonkeyPatch) -> None:
     """A codec whose labels come in the order in which the rows hold them."""
 
     def learn(*arguments):
-        codec, model = learned(*arguments)
+        codec, model, told = learned(*arguments)
         ward = codec.coders["ward"]
         held = [*given[-1].ward.unique(), *ward.values]
         ordered = dataclasses.replace(ward, values=tuple(sorted(ward.values, key=held.index)))
-        return dataclasses.replace(codec, coders=dict(codec.coders) | {"ward": ordered}), model
+        return dataclasses.replace(codec, coders=dict(codec.coders) | {"ward": ordered}), model, told
 
     learned, given = door.learn, _remembering(patch)
     patch.setattr(door, "learn", learn)

@@ -12,7 +12,7 @@ from tabsynth.errors import DataError, FolderError, OptionError, SchemaError
 from tabsynth.prior import prior as read_prior
 from tabsynth.verify import verify
 
-COLUMNS = 12
+COLUMNS = 8
 
 
 def people(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -58,8 +58,8 @@ def test_a_small_table_comes_out_better_with_a_prior(schema):
 
 def test_a_wrong_prior_does_not_hold_when_the_rows_say_otherwise(schema):
     """Its people are three standard deviations elsewhere, and most of them were never seen with the outcome."""
-    train = people(20_000, 1)
-    wrong = people(2_000, 2, shift=-3.0)
+    train = people(15_000, 1)
+    wrong = people(1_000, 2, shift=-3.0)
     wrong["ill"] = False
     fitted = tabsynth.fit(train, schema, epsilon=1, prior=wrong)
     told = fitted.sample(5_000, seed=0)

@@ -17,6 +17,7 @@ from tabsynth.access import Marginal
 from tabsynth.models import _tables
 from tabsynth.models._field import Clique, Field, Groups, Tables
 from tabsynth.models._links import Link, apart, links
+from tabsynth.models._widths import DRIFT, USUAL, drawn, spreads
 from tabsynth.simplex import nonnegative, standing_out
 
 Cells = tuple[int, ...]
@@ -25,9 +26,6 @@ Cells = tuple[int, ...]
 Score = Callable[[np.ndarray], np.ndarray]
 """Rows of codes -> a number for each."""
 
-USUAL, DRIFT, DOUBT = 0.1, 0.01, 3.0
-"""What the variance of effects on log-potentials is held to be before a table is seen, also where the walk starts from a known one; and the standard
-deviation of either guess."""
 AVERAGED, SETTLING = 4, 12
 EMPTY = 30.0
 """What the log-potential of a cell loses that is held to be empty."""
@@ -38,9 +36,6 @@ THIN = 0.15
 ALONE, LINKED, CHANCE, SURELY = 40.0, 6.0, 25.0, 3.0
 """A cell, or a stretch of a line, is held to be empty if more than `CHANCE` rows were expected there and more than `ALONE` times what was counted and its noise;
 `LINKED` times are enough where the table then falls into parts. A cell that counts `SURELY` of noise is no part of a stretch."""
-
-CLEAR = 5.0
-"""A count that many standard deviations from what a known table tells of it is another one."""
 
 BALANCE_MEAN, BALANCE_OFFERS = 8, 6
 BALANCE_TABLES, BALANCE_CELLS = 1_000, 4_000_000
@@ -178,7 +173,7 @@ class Walk:
         expected = expected + 0.5
         variance = noisy.sigma**2 + expected
         if spread is None:
-            spread = _spreads(noisy.counts - expected, expected, variance, by, self._usual)
+            spread = spreads(noisy.counts - expected, expected, variance, by, self._usual)
         width = np.broadcast_to(spread, expected.shape)
         empty = self._empty(noisy, attrs, groups, expected) if len(attrs) == 2 else np.zeros(expected.shape, dtype=bool)
         start = np.where(noisy.counts > SURELY * noisy.sigma, np.log(np.maximum(noisy.counts, 1) / expected), 0.0)
@@ -243,7 +238,7 @@ class Walk:
             held = [(m, a.index(i)) for a, m in self._told if i in a and m.counts.shape[a.index(i)] == size]
             rows, inner = self.shares[i] * self.total, slice(0, ordered[i])
             if held and self.known:
-                rows = _drawn(*_tables.column_counts(held), rows)
+                rows = drawn(*_tables.column_counts(held), rows)
             elif held:
                 rows, sigma = _tables.column_counts(held)
                 rows[inner] = standing_out(rows[inner], sigma) if ordered[i] else rows[inner]
@@ -338,43 +333,6 @@ def step(field: Field, doubt: Score | None, codes: np.ndarray, rng: np.random.Ge
     field.step(offers, rng, reversible=True)
     taken = rng.random(len(codes)) < np.exp(np.minimum(doubt(offers) - doubt(codes), 0))
     codes[taken] = offers[taken]
-
-
-def _spreads(
-    deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, by: int | None, usual: float
-) -> np.ndarray | float:
-    """`_spread` of the table, or of each code of its axis `by`, shaped to be multiplied with the table."""
-    if by is None:
-        return _spread(deviation, expected, variance, usual)
-    codes = range(expected.shape[by])
-    each = [_spread(*(x.take(c, by) for x in (deviation, expected, variance)), usual) for c in codes]
-    return np.expand_dims(each, [axis for axis in range(expected.ndim) if axis != by])
-
-
-def _spread(deviation: np.ndarray, expected: np.ndarray, variance: np.ndarray, usual: float) -> float:
-    """Variance t of effects w where deviation = expected * w + noise: moments, weighted by their precision, iterated.
-
-    Where the noise leaves t open, as in cells of whom hardly any rows were expected, it is about `usual`.
-    """
-    spread = usual
-    for _ in range(5):
-        weight = expected**2 / (variance + expected**2 * spread) ** 2
-        known = (weight * expected**2).sum()
-        error = math.sqrt(2 * (weight**2 * (variance + expected**2 * spread) ** 2).sum()) / known
-        told = float((weight * (deviation**2 - variance)).sum() / known)
-        spread = max(1e-4, (told / error**2 + usual / DOUBT**2) / (1 / error**2 + 1 / DOUBT**2))
-    return spread
-
-
-def _drawn(counts: np.ndarray, sigma: float, expected: np.ndarray) -> np.ndarray:
-    """Noisy counts, those that are not clear of what was expected drawn towards it as far as `_spread` takes their differences for noise."""
-    variance = sigma**2 + expected + 0.5
-    apart = counts - expected
-    hidden = np.abs(apart) < CLEAR * np.sqrt(variance)
-    known = (
-        (expected + 0.5) ** 2 * _spread(apart[hidden], expected[hidden] + 0.5, variance[hidden], DRIFT) if hidden.any() else 0.0
-    )
-    return nonnegative(expected + np.where(hidden, known / (known + variance), 1.0) * apart)
 
 
 def _empty(counts: np.ndarray, expected: np.ndarray, sigma: float, times: float) -> np.ndarray:

@@ -13,7 +13,8 @@ import tabsynth
 from tabsynth.access import Marginal
 from tabsynth.models import _tables
 from tabsynth.models._field import Field, Tables
-from tabsynth.models._walk import Walk, _spread
+from tabsynth.models._walk import Walk
+from tabsynth.models._widths import USUAL, spread_of
 
 SIZES = np.array([3, 2, 4])
 
@@ -199,7 +200,7 @@ def test_the_prior_s_width_is_found_from_the_table(width):
 
     def found():
         effect = expected * np.sqrt(width) * rng.standard_normal(expected.shape)
-        return _spread(effect + np.sqrt(variance) * rng.standard_normal(expected.shape), expected, variance)
+        return spread_of(effect + np.sqrt(variance) * rng.standard_normal(expected.shape), expected, variance, USUAL)
 
     assert np.mean([found() for _ in range(50)]) == pytest.approx(width, rel=0.15, abs=0.01)
 
