@@ -33,7 +33,7 @@ EMPTY = 30.0
 THIN = 0.15
 """A cell with less than that share of what was expected is no way through for rows."""
 
-ALONE, LINKED, CHANCE, SURELY = 40.0, 6.0, 25.0, 3.0
+ALONE, LINKED, CHANCE, SURELY = 40.0, 4.0, 25.0, 3.0
 """A cell, or a stretch of a line, is held to be empty if more than `CHANCE` rows were expected there and more than `ALONE` times what was counted and its noise;
 `LINKED` times are enough where the table then falls into parts. A cell that counts `SURELY` of noise is no part of a stretch."""
 

@@ -41,7 +41,7 @@ def quality(failing: bool = False) -> list[dict[str, Any]]:
         finding("quality.relations", "Part of the relations kept", 0.31 if failing else 0.94, better="higher", verdict=verdict,
                 details={"pairs": [pair], "links": [link], "drawn": [drawn], "wrong": [["age", "income"]] if failing else [],
                          "broken": [["relationship", "sex"]] if failing else [], "together": failing, "related": 41, "compared": 105,
-                         "tolerated": 0.5, "tolerated_links": 0.03, "needed_rows": None, "suppressed": 1, "small_cell": 11}),
+                         "tolerated": 0.5, "tolerated_links": 0.02, "needed_rows": None, "suppressed": 1, "small_cell": 11}),
         finding("quality.useful", "Part of what real rows teach", 0.2 if failing else 0.93, interval=[0.1, 0.3] if failing else [0.9, 0.95],
                 reference=1.0, better="higher", verdict=verdict,
                 details={"target": "income", "real": 0.927, "synthetic": 0.897, "tolerated": 0.5, "needed_nonmembers": None}),
