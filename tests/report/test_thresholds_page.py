@@ -20,7 +20,7 @@ from .test_map import own
 def test_thresholds_of_a_shipped_policy_are_told_as_they_are():
     rows = thresholds(Policy.load("default").to_dict())
     assert [row["value"] for row in rows] == [
-        "10", "0.5", "1.0\u00a0%", "5.0\u00a0%", "9.0\u00a0%", "0.2", "5.0\u00a0%", "50.0\u00a0%", "3.0\u00a0%", "50.0\u00a0%", "11"
+        "10", "0.5", "1.0\u00a0%", "5.0\u00a0%", "9.0\u00a0%", "0.2", "5.0\u00a0%", "50.0\u00a0%", "2.0\u00a0%", "50.0\u00a0%", "11"
     ]  # fmt: skip
     assert not any(row["changed"] or row["looser"] for row in rows)
     assert len({row["meaning"] for row in rows}) == len(rows) == len(Policy.load("default").thresholds)
