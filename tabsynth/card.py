@@ -152,8 +152,8 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 
 def bought(codec: Codec, prior: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """The columns whose coding was paid for, and not told by a prior; ``found`` is false where nothing of what was bought stood out from the noise."""
-    out = []
-    for c in (c for c in codec.schema.modelled if c.name not in (prior or {}).get("columns", ())):
+    out, told = [], prior["columns"] if prior else ()
+    for c in (c for c in codec.schema.modelled if c.name not in told):
         coder = codec.coders[c.name]
         if isinstance(coder, Times):
             out.append(

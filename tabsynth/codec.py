@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +100,24 @@ class Bins:
     def size(self) -> int:
         """Number of codes."""
         return len(self.starts) + len(self.special) + self.null
+
+    def above(self, edges: np.ndarray, mass: np.ndarray) -> Bins:
+        """With one more bin at the upper end: cells of this `mass`, up to these `edges`."""
+        return replace(
+            self,
+            edges=np.append(self.edges, edges),
+            starts=np.append(self.starts, len(self.mass)),
+            mass=np.append(self.mass, mass),
+        )
+
+    def below(self, edges: np.ndarray, mass: np.ndarray) -> Bins:
+        """With one more bin at the lower end: cells of this `mass`, from these `edges` on."""
+        return replace(
+            self,
+            edges=np.append(edges, self.edges),
+            starts=np.append(0, self.starts + len(mass)),
+            mass=np.append(mass, self.mass),
+        )
 
     def decode(self, codes: np.ndarray, column: Column, rng: np.random.Generator) -> np.ndarray:
         """Positions on the axis, NaN for missing.

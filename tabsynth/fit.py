@@ -84,7 +84,7 @@ def fit(
     target = check_options(schema, **options, prior=prior is not None)
     name, chosen = plan(schema, model, prior is not None)
     budget = _budget(schema, epsilon, delta)
-    known = None if prior is None else prior if isinstance(prior, Prior) else read_prior(prior, schema)
+    known = None if prior is None else read_prior(prior, schema)
     return fit_with(synthesizer(name, target), data, schema, budget, chosen=chosen, seed=seed, prior=known, progress=progress)
 
 
@@ -124,9 +124,8 @@ def fit_with(
         codec, model, told = learn(algorithm, table, seed, progress, prior)
     progress("done", 1.0)
     about = {"name": algorithm.name, "chosen": chosen, "seed": seed, "settings": settings(algorithm)}
-    release = Release(
-        codec, model, card(schema, ledger, codec, about, prior=prior and prior.about | {"columns": told}, tapped=tap is not None)
-    )
+    known = None if prior is None else prior.about | {"columns": told}
+    release = Release(codec, model, card(schema, ledger, codec, about, prior=known, tapped=tap is not None))
     if tap:
         tap(Event("output", lambda _source: None, output=release))
     return release

@@ -116,7 +116,8 @@ def _tell_width(tell: Callable[[str], None] | None, noise: float, rows: int, col
         seen = f"only if at least {share:.0%} of the rows have it" if share < 1 else "in no case"
         tell(
             f"WARNING: {rows:,} training rows are few for {columns} columns at this budget: counts are off by about {noise:,.0f} rows, so a value is told from "
-            f"noise {seen}. The synthetic columns will lie near the middle of what is known of them. Fewer columns, more rows or more epsilon help, and so does a public table or an earlier release to start from (--prior)."
+            f"noise {seen}. The synthetic columns will lie near the middle of what is known of them. Fewer columns, more rows or more epsilon help, "
+            "and so does a public table or an earlier release to start from (--prior)."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from tabsynth.conform import opened, read
 from tabsynth.delimited import Csv
 from tabsynth.digest import digest
 from tabsynth.errors import DataError, FolderError, SchemaError
-from tabsynth.release import read_card
+from tabsynth.release import hashes, read_card
 from tabsynth.schema import Schema, Unit
 from tabsynth.tables import Workspace
 
@@ -45,7 +44,8 @@ def prior(given: Any, schema: Schema) -> Prior:
 
     Parameters
     ----------
-    given : DataFrame, path of a CSV or Parquet file, `tabsynth.Csv`, or path of a release folder
+    given : DataFrame, path of a CSV or Parquet file, `tabsynth.Csv`, path of a release folder, or Prior
+        One that has been read comes back as it is.
     schema : Schema
         That of the private table.
 
@@ -54,6 +54,8 @@ def prior(given: Any, schema: Schema) -> Prior:
     DataError, SchemaError, FolderError
         If it cannot be read, has other columns, or no rows.
     """
+    if isinstance(given, Prior):
+        return given
     released = _release(given)
     try:
         rows, columns = _rows(released[0] if released else given, schema)
@@ -85,6 +87,4 @@ def _release(given: Any) -> tuple[Path, dict[str, Any]] | None:
         )
     guarantee = read_card(folder / folders.CARD)["guarantee"]
     told = {name: guarantee[name] for name in ("epsilon", "delta", "unit")}
-    return folder / folders.TABLE, {
-        "release": {"card_sha256": hashlib.sha256((folder / folders.CARD).read_bytes()).hexdigest(), **told}
-    }
+    return folder / folders.TABLE, {"release": {"card_sha256": hashes(folder, (folders.CARD,))[folders.CARD], **told}}

@@ -160,10 +160,11 @@ def children(
 ) -> np.ndarray:
     """Estimates of the parts of a cell that was found to hold `parent`, with noise `spread`: non-negative, and they sum to the whole.
 
-        The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from what is
-        `expected` (shares, of sum 1, that the neighbouring cells tell) keep their count. The others' deviations from that are shrunk by the positive-part James-Stein factor (Efron and
-        Morris, JASA 1973, section 2), which leaves clear structure alone and removes what could be noise, and projected. Where nothing lies beyond the cell, above it (`falls` is 1) or below (-1), they are drawn to a tail that falls, if they
-    may be one.
+    The whole is told by the parent and by the sum of the m parts, weighted by their precision. Parts that stand out from what is
+    `expected` (shares, of sum 1, that the neighbouring cells tell) keep their count. The others' deviations from that are shrunk by the
+    positive-part James-Stein factor (Efron and Morris, JASA 1973, section 2), which leaves clear structure alone and removes what could
+    be noise, and projected. Where nothing lies beyond the cell, above it (`falls` is 1) or below (-1), they are drawn to a tail that
+    falls, if they may be one.
     """
     m = len(measured)
     precision = np.array([1 / spread**2, 1 / (m * sigma**2)])

@@ -151,19 +151,17 @@ def _ended(bins: Bins, edges: np.ndarray, counts: np.ndarray, sigma: float) -> B
         The first cells and all that was counted of them.
     sigma : float
     """
+
+    def may_be(cells: np.ndarray) -> bool:
+        return counts[cells].sum() > MAYBE * sigma * math.sqrt(len(cells))
+
     first, last = bins.edges[[0, -1]]
     above, below = np.flatnonzero(edges[:-1] >= last)[:AFTER], np.flatnonzero(edges[1:] <= first)[-AFTER:]
-    above, below = (k if counts[k].sum() > MAYBE * sigma * math.sqrt(len(k)) else k[:0] for k in (above, below))
-    mass = [projected(counts[k], max(counts[k].sum(), 1.0)) if len(k) else np.zeros(0) for k in (below, above)]
-    starts = bins.starts + len(below)
-    return replace(
-        bins,
-        edges=np.concatenate([edges[below], bins.edges, edges[above + 1]]),
-        starts=np.concatenate([[0] * bool(len(below)), starts, [len(below) + len(bins.mass)] * bool(len(above))]).astype(
-            np.int64
-        ),
-        mass=np.concatenate([mass[0], bins.mass, mass[1]]),
-    )
+    if may_be(above):
+        bins = bins.above(edges[above + 1], projected(counts[above], max(counts[above].sum(), 1.0)))
+    if may_be(below):
+        bins = bins.below(edges[below], projected(counts[below], max(counts[below].sum(), 1.0)))
+    return bins
 
 
 def _range(table: PrivateTable, edges: Mapping[str, np.ndarray], price: Mapping[str, float]) -> dict[str, Counted]:

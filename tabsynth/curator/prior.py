@@ -115,14 +115,14 @@ def _ends(bins: Bins, column: Column) -> tuple[float, float]:
 
 def _widened(bins: Bins, low: float, high: float, step: float | None) -> Bins:
     """The bins, and up to two more at each end, from `low` and up to `high`."""
-    first, last = bins.edges[[0, -1]]
-    near = NEAR * (last - first)
-    below, above = np.array([low, first - near]), np.array([last + near, high])
+    near = NEAR * (bins.edges[-1] - bins.edges[0])
+    below, above = np.array([bins.edges[0] - near, low]), np.array([bins.edges[-1] + near, high])
     if step is not None:
         below, above = on_step(below, step), on_step(above, step)
-    below, above = np.unique(below[(below >= low) & (below < first)]), np.unique(above[(above > last) & (above <= high)])
-    starts = np.concatenate(
-        [np.arange(len(below)), bins.starts + len(below), len(below) + len(bins.mass) + np.arange(len(above))]
-    )
-    mass = np.concatenate([np.ones(len(below)), bins.mass, np.ones(len(above))])
-    return replace(bins, edges=np.concatenate([below, bins.edges, above]), starts=starts.astype(np.int64), mass=mass)
+    for edge in below:
+        if low <= edge < bins.edges[0]:
+            bins = bins.below(edge, np.ones(1))
+    for edge in above:
+        if bins.edges[-1] < edge <= high:
+            bins = bins.above(edge, np.ones(1))
+    return bins

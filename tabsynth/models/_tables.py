@@ -22,11 +22,16 @@ def total(marginals: Sequence[Marginal]) -> float:
 
 def distribution(marginal: Marginal, ordered: int = 0) -> np.ndarray:
     """The probability table closest to a noisy one in L2; of one column, stretches of its first `ordered` codes are empty that do not stand out."""
-    counts = marginal.counts.astype(float)
-    if ordered:
-        counts[:ordered] = standing_out(counts[:ordered], marginal.sigma)
-    counts = nonnegative(counts)
+    counts = emptied(marginal.counts, marginal.sigma, ordered)
     return counts / counts.sum()
+
+
+def emptied(noisy: np.ndarray, sigma: float, ordered: int) -> np.ndarray:
+    """`nonnegative`, after stretches of the first `ordered` codes were emptied that do not stand out from the noise."""
+    counts = noisy.astype(float)
+    if ordered:
+        counts[:ordered] = standing_out(counts[:ordered], sigma)
+    return nonnegative(counts)
 
 
 def column_shares(marginals: Sequence[Marginal], column: str) -> np.ndarray:

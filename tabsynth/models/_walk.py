@@ -18,7 +18,6 @@ from tabsynth.models import _tables
 from tabsynth.models._field import Clique, Field, Groups, Tables
 from tabsynth.models._links import Link, apart, links
 from tabsynth.models._widths import DRIFT, USUAL, drawn, spreads
-from tabsynth.simplex import nonnegative, standing_out
 
 Cells = tuple[int, ...]
 """The columns of a table, by number, in increasing order."""
@@ -236,13 +235,10 @@ class Walk:
         out = []
         for i, size in enumerate(self.sizes):
             held = [(m, a.index(i)) for a, m in self._told if i in a and m.counts.shape[a.index(i)] == size]
-            rows, inner = self.shares[i] * self.total, slice(0, ordered[i])
-            if held and self.known:
-                rows = drawn(*_tables.column_counts(held), rows)
-            elif held:
-                rows, sigma = _tables.column_counts(held)
-                rows[inner] = standing_out(rows[inner], sigma) if ordered[i] else rows[inner]
-                rows = nonnegative(rows)
+            rows = self.shares[i] * self.total
+            if held:
+                counts, sigma = _tables.column_counts(held)
+                rows = drawn(counts, sigma, rows) if self.known else _tables.emptied(counts, sigma, ordered[i])
             out.append(rows * (self.total / rows.sum()))
         return np.concatenate(out)
 
