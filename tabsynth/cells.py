@@ -94,7 +94,8 @@ def on_grid(at: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Grid, rng: 
         for end in (low, high)
     ]
     held = [last - first for first, last in zip(ends[::2], ends[1::2], strict=True)]
-    weight = np.stack([p * (n * s / whole if s else 1.0) for p, n, s in zip(shares, held, steps, strict=True)])
+    per_value = [n * s / whole if s else np.ones(len(at)) for n, s in zip(held, steps, strict=True)]
+    weight = shares[:, None] * np.stack(per_value)
     if shares[-1] < HARDLY * shares.sum() and steps[-1] > 0 and len(grid) > 1:
         wide = whole > 1.5 * steps[-1]
         weight[-1, wide] = 0.0

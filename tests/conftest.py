@@ -3,16 +3,21 @@
 Real tables are looked for beside the checkout; tests that need them skip where they are absent.
 """
 
+import functools
+import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 
-from tabsynth import Schema, cli
+import tabsynth
+from tabsynth import Release, Schema, cli
 from tabsynth.codec import Codec, public_coder
 
 REPO = Path(__file__).parents[1]
@@ -129,10 +134,46 @@ def files(tmp_path_factory, toy_schema) -> Path:
 
 
 @pytest.fixture(scope="session")
-def released(files, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+def once(tmp_path_factory, request) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder of a name once, whichever of the processes that run the tests asks for it first."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if hasattr(request.config, "workerinput") else shared
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        path = shared / "once" / name
+        path.parent.mkdir(exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.with_suffix(".made").exists():
+                make(path)
+                path.with_suffix(".made").touch()
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_model(once, toy_schema, toy_table) -> Callable[[str], Release]:
+    """A release of the toy table by the model of that name."""
+
+    def made(name: str) -> Release:
+        return Release.load(
+            once(f"model-{name}", lambda folder: tabsynth.fit(toy_table, toy_schema, epsilon=2, model=name).save(folder))
+        )
+
+    return functools.cache(made)
+
+
+@pytest.fixture(scope="session")
+def released(files, once) -> tuple[Path, subprocess.CompletedProcess]:
     """A release that the command line made of it, and what it printed."""
-    out = tmp_path_factory.mktemp("released") / "out"
-    command = ["-m", "tabsynth", "release", files / "toy.csv", "--schema", files / "toy.yaml", "--epsilon", "3", "--out", out]
-    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return out, done
+
+    def make(folder: Path) -> None:
+        out = folder / "out"
+        command = ["-m", "tabsynth", "release", files / "toy.csv", "--schema", files / "toy.yaml", "--epsilon", "3", "--out", out]
+        done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        (folder / "told.json").write_text(json.dumps([done.stdout, done.stderr]))
+
+    folder = once("released", make)
+    out, err = json.loads((folder / "told.json").read_text())
+    return folder / "out", subprocess.CompletedProcess([], 0, out, err)

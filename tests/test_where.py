@@ -67,10 +67,10 @@ def odd() -> Codec:
     return Codec(schema, coders | dict.fromkeys(schema.names[3:], spread))
 
 
-@pytest.fixture(scope="module", params=[pytest.param(m, marks=[pytest.mark.slow] * (m == "ctgan")) for m in MODELS])
-def fitted(request, toy_schema) -> Release:
-    """Every model; one takes long to fit."""
-    return tabsynth.fit(toy_rows(800), toy_schema, epsilon=5, model=request.param)
+@pytest.fixture(scope="module", params=MODELS)
+def fitted(request, toy_model) -> Release:
+    """Every model."""
+    return toy_model(request.param)
 
 
 @pytest.fixture(scope="module")

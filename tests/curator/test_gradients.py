@@ -378,7 +378,7 @@ def test_the_worst_unit_shows_exactly_as_much_as_was_paid_for():
 
 def too_often(patch):
     def shuffled(self):
-        return np.arange(len(self._held)) if self.left % 5 < 2 else np.array([], dtype=int)
+        return np.arange(len(self._held)) if self.left % 2 else np.array([], dtype=int)
 
     patch.setattr(GradientStream, "_batch", shuffled)
 
@@ -386,7 +386,7 @@ def too_often(patch):
 @pytest.mark.parametrize("mutation", [without_clipping, clipped_by_row, in_the_batch_twice, too_often, half_the_noise])
 def test_a_broken_mechanism_is_caught(mutation, monkeypatch):
     mutation(monkeypatch)
-    assert agreement() < 1e-9
+    assert agreement() < 1e-6
 
 
 def test_the_card_says_what_kind_of_noise_it_was(visits):

@@ -226,6 +226,14 @@ def test_positions_move_to_a_grid_of_their_cell():
     assert ((out >= 100) & (out < 200)).all()
 
 
+def test_positions_beside_a_grid_have_any_value():
+    rng = np.random.default_rng(0)
+    low, high = np.full(10_000, 100.0), np.full(10_000, 200.0)
+    out = on_grid(rng.uniform(low, high), low, high, ((10.0, 0.0, 0.3), (0.0, 0.0, 0.7)), rng)
+    assert (out % 10 == 0).mean() == pytest.approx(0.3, abs=0.02)
+    assert len(np.unique(out)) > 6_000
+
+
 def test_noise_beyond_the_end_of_a_tail_is_averaged():
     """Thirty parts, of which the first eight hold a tail that falls faster than the neighbours tell: less lies beyond them than without falling."""
     rng, tail, sigma = np.random.default_rng(0), np.append(900 * 0.6 ** np.arange(8), np.zeros(22)), 30.0

@@ -265,8 +265,8 @@ def test_a_rare_target_keeps_what_it_depends_on():
 
 
 @pytest.fixture(scope="module")
-def release(toy_table, toy_schema):
-    return tabsynth.fit(toy_table, toy_schema, epsilon=2, model="aim")
+def release(toy_model):
+    return toy_model("aim")
 
 
 def test_more_rows_than_walked_are_new_and_alike(release):
