@@ -70,6 +70,10 @@ class Counts(Protocol):
     def ordered(self) -> Mapping[str, int]:
         """How many of each column's first codes lie in an order: all but a missing one for numbers and dates, none for categories."""
 
+    @property
+    def nullable(self) -> Mapping[str, bool]:
+        """Whether each column has a code for missing, its last."""
+
     def left(self) -> float:
         """Budget left, in rho."""
 

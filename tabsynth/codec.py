@@ -197,6 +197,15 @@ class Codec:
             out[name] = coder.ordered(part) if part else len(coder.starts) if isinstance(coder, Bins) else 0
         return out
 
+    @property
+    def nullable(self) -> dict[str, bool]:
+        """Whether each code column has a code for missing, its last."""
+        return {
+            name: coder.nullable(part) if part else coder.null
+            for name, (c, part) in self.parts.items()
+            for coder in [self.coders[c.name]]
+        }
+
     def decode(self, codes: Codes, rng: np.random.Generator) -> pd.DataFrame:
         """Codes as a conformed table. Identifiers are newly minted, one a row, no two alike in the whole table: they carry nothing.
 

@@ -150,11 +150,16 @@ class Times:
         bins = self._bins(part)
         return len(bins.starts) if bins else 0
 
+    def nullable(self, part: str) -> bool:
+        """Whether a part has a code for missing, its last."""
+        bins = self._bins(part)
+        return bins.null if bins else self.null
+
     def encode(self, part: str, seconds: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Codes of one part of moments (seconds since 1970), of which some are missing."""
         bins = self._bins(part)
         at = view(seconds, "day" if part == "date" else part)
-        null = (bins.null if bins else self.null) and self.sizes[part] - 1
+        null = self.nullable(part) and self.sizes[part] - 1
         codes = np.searchsorted(bins.edges[bins.starts[1:]], at, side="right") if bins else at
         return np.where(missing | ((at < 0) & (part != "date")), null, np.maximum(codes, 0))
 

@@ -91,6 +91,11 @@ class PrivateTable:
         return self._codec.ordered
 
     @property
+    def nullable(self) -> Mapping[str, bool]:
+        """Whether each column has a code for missing, its last."""
+        return self._codec.nullable
+
+    @property
     def budget(self) -> float:
         """The whole budget, in rho."""
         return self.ledger.budget.rho

@@ -233,14 +233,21 @@ class Walk:
     def _columns(self, ordered: Sequence[int]) -> np.ndarray:
         """Rows of each code of each column, one column after the other, from all tables that count its codes one by one."""
         out = []
-        for i, size in enumerate(self.sizes):
-            held = [(m, a.index(i)) for a, m in self._told if i in a and m.counts.shape[a.index(i)] == size]
-            rows = self.shares[i] * self.total
+        for i in range(len(self.sizes)):
+            held, rows = self._held(i), self.shares[i] * self.total
             if held:
                 counts, sigma = _tables.column_counts(held)
                 rows = drawn(counts, sigma, rows) if self.known else _tables.emptied(counts, sigma, ordered[i])
             out.append(rows * (self.total / rows.sum()))
         return np.concatenate(out)
+
+    def _held(self, i: int) -> list[tuple[Marginal, int]]:
+        """Tables that count each code of a column, with its axis."""
+        return [(m, a.index(i)) for a, m in self._told if i in a and m.counts.shape[a.index(i)] == self.sizes[i]]
+
+    def noise(self, i: int) -> float:
+        """Standard deviation, in rows, of what is known of each code of a column."""
+        return _tables.column_counts(self._held(i))[1]
 
     def _take_in(self) -> None:
         """Give the field a potential for each table that is new, and close the cells that are held to be empty.

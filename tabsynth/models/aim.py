@@ -3,7 +3,8 @@
 In the family of AIM (McKenna, Mullins, Sheldon and Miklau, "AIM: An Adaptive and Iterative Mechanism for Differentially Private Synthetic Data",
 VLDB 2022, algorithm 4), with five changes. Scores are noisy Gaussian distances of all pairs, and of tables of three to five columns in groups of codes, so
 that a round chooses many (`_looks`). Inference is a random field over any graph of them (`_walk`), so no table is refused for making a clique too wide. Every
-table is weighed against its own noise. Cells that are surely empty stay empty, and rows jump between the parts of a link (`_links`). The result is a set of rows that carry the field's tables, and the field itself to draw
+table is weighed against its own noise. Cells that are surely empty stay empty, and rows jump between the parts of a link (`_links`);
+which columns are missing together is counted apart (`_together`). The result is a set of rows that carry the field's tables, and the field itself to draw
 more.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tabsynth.access import MAX_ROWS, Codes, Counts, Marginal, Progress, silent
-from tabsynth.models import _looks, _tables
+from tabsynth.models import _looks, _tables, _together
 from tabsynth.models._field import WIDEST, Clique, Field
 from tabsynth.models._state import State, require
 from tabsynth.models._walk import Cells, Walk
@@ -119,6 +120,8 @@ class AIM:
         budget = data.left() - kept
         progress("measuring columns", 0.0)
         walk = self._first(data, budget, rng, known)
+        if known is None:
+            _together.measure(data, walk, budget)
         walk.run(self.steps, 0.15, 0.05)
         for r in range(self.rounds):
             progress("comparing pairs", 0.1 + 0.7 * r / self.rounds)
