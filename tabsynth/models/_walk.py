@@ -110,7 +110,7 @@ class Walk:
         self.total = total
         self.rng = rng
         self.doubt: Score | None = None
-        self._told: list[tuple[Cells, Marginal]] = []
+        self._told: list[tuple[Cells, Marginal, Groups | None]] = []
         self._evidence: list[Evidence] = []
         self._moved: list[np.ndarray] = []
         self._fitted = 0
@@ -168,7 +168,7 @@ class Walk:
         if groups and expected.shape != noisy.counts.shape:
             owner = np.ravel_multi_index(np.ix_(*groups), noisy.counts.shape)
             expected = np.bincount(owner.ravel(), expected.ravel(), noisy.counts.size).reshape(noisy.counts.shape)
-        self._told.append((attrs, noisy))
+        self._told.append((attrs, noisy, groups))
         expected = expected + 0.5
         variance = noisy.sigma**2 + expected
         if spread is None:
@@ -243,7 +243,9 @@ class Walk:
 
     def _held(self, i: int) -> list[tuple[Marginal, int]]:
         """Tables that count each code of a column, with its axis."""
-        return [(m, a.index(i)) for a, m in self._told if i in a and m.counts.shape[a.index(i)] == self.sizes[i]]
+        told = [(m, a.index(i), groups) for a, m, groups in self._told if i in a]
+        codes = np.arange(self.sizes[i])
+        return [(m, axis) for m, axis, groups in told if groups is None or np.array_equal(groups[axis], codes)]
 
     def noise(self, i: int) -> float:
         """Standard deviation, in rows, of what is known of each code of a column."""

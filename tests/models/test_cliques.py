@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tabsynth import Release, Schema
+from tabsynth.access import Marginal
 from tabsynth.curator.ledger import Budget
 from tabsynth.fit import fit_with
 from tabsynth.models import _looks
@@ -141,3 +142,17 @@ def test_halves_and_groups_are_about_even():
     assert np.bincount(many).tolist() == [15, 15]
     assert label.tolist() == [1, 0, 1]
     assert [g.max() + 1 for g in _looks.grouped(data, walk, 9)] == [9, 9, 3]
+
+
+def test_a_table_of_groups_in_another_order_does_not_move_a_column():
+    """Two groups of a column of two codes are its codes, but not always in their order."""
+    rng = np.random.default_rng(0)
+    walk = Walk([np.array([0.3, 0.7]), np.full(3, 1 / 3)], 10_000, 10_000, rng)
+    walk.learn(Marginal(("a",), np.array([3_000, 7_000]), 10.0), (0,), walk.expect([(0,)])[0])
+    walk.learn(Marginal(("b",), np.full(3, 3_333), 10.0), (1,), walk.expect([(1,)])[0])
+    groups = [np.array([1, 0]), np.arange(3)]
+    (expected,) = walk.expect([(0, 1)], [groups])
+    walk.learn(Marginal(("a", "b"), np.array([[2_333] * 3, [1_000] * 3]), 1.0), (0, 1), expected, groups=groups)
+    walk.run(20, 0.15, 0.05)
+    walk.settle([0, 0])
+    assert walk.expect([(0,)])[0][1] == pytest.approx(7_000, abs=200)
