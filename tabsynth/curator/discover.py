@@ -34,8 +34,10 @@ GRID, FIRST = 0.1, 0.35
 """Shares of a column's price: for the grid its values lie on, and of the rest for the first histogram, where rounds may follow."""
 BINS = 32
 """Most bins a column."""
-LEAST = 4.0
-"""A bin holds that many times the noise that its own measurement will have."""
+LEAST, ALONE = 4.0, 16.0
+"""A bin holds that many times the noise that its own measurement will have; a single value for which a bin more is made, so that its relations are told, too."""
+FINE, SPIKE = 128, 3.0
+"""Cells are looked into that hold one part in twice `FINE`. A single value that does, and has `SPIKE` times the density of the cells beside it, is a bin more."""
 
 AFTER, MAYBE = 2, 1.0
 """So many of the first cells beyond those that stand out may hold a tail, if they are that many standard deviations above zero together."""
@@ -99,7 +101,7 @@ class _Tree:
 
     def mark(self, sigma: float, new: np.ndarray) -> None:
         """Look next into the new cells that are heavy, and clear of noise as large as theirs was."""
-        heavy = self.mass > max(3 * sigma, self.mass.sum() / (2 * BINS))
+        heavy = self.mass > max(3 * sigma, self.mass.sum() / (2 * FINE))
         divisible = ~self.axis.single(self.start, self.end)
         divisible[divisible] = [
             len(self.axis.cuts(a, b)) > 0 for a, b in zip(self.start[divisible], self.end[divisible], strict=True)
@@ -246,6 +248,13 @@ def _retold(tree: _Tree, edges: np.ndarray, told: Sequence[Counted]) -> _Tree:
     return replace(new, start=start[order], end=end[order], mass=mass[order])
 
 
+def _spikes(tree: _Tree) -> np.ndarray:
+    """Which cells are single values that are far more frequent than those beside them."""
+    width = tree.end - tree.start
+    density = np.concatenate([[0.0], tree.mass / width, [0.0]])
+    return tree.axis.single(tree.start, tree.end) & (tree.mass > SPIKE * np.maximum(density[:-2], density[2:]) * width)
+
+
 def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
     """Group neighbouring cells into bins of similar mass; a heavy single value is a bin of its own.
 
@@ -257,6 +266,7 @@ def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
     enough = _groups.share(mass, alone, bins)
     if tree.found:
         enough = max(enough, LEAST * noise)
+    alone |= _spikes(tree) & (mass >= max(total / (2 * FINE), ALONE * noise))
     starts = _groups.starts(mass, alone, enough)
     held = mass[starts[-1] :].sum()
     if len(starts) > 1 and held < enough / 2 and not alone[starts[-2:]].any():
