@@ -63,7 +63,7 @@ def test_it_is_not_shown_to_belong_to_another_table(made, visits_schema):
         read(made[0], visits_schema),
         table[::-1],
         table[:-1],
-        table.assign(days=table["days"].where(table.index != 3, 9 - table["days"])),
+        table.assign(days=table["days"].where(table.index != 3, 9 - table["days"].fillna(0))),
     ):
         (finding,) = stated(card_of(made), other, visits_schema)
         assert (finding.verdict, finding.details["belongs"], finding.details["lists_a_table"]) == ("inconclusive", False, True)

@@ -37,7 +37,7 @@ BINS = 32
 LEAST, ALONE = 4.0, 16.0
 """A bin holds that many times the noise that its own measurement will have; a single value for which a bin more is made, so that its relations are told, too."""
 FINE, SPIKE = 128, 3.0
-"""Cells are looked into that hold one part in twice `FINE`. A single value that does, and has `SPIKE` times the density of the cells beside it, is a bin more."""
+"""Cells are looked into that hold one part in twice `FINE`, if that is `ALONE` times the noise. A single value that does, and has `SPIKE` times the density of the cells beside it, is a bin more."""
 
 AFTER, MAYBE = 2, 1.0
 """So many of the first cells beyond those that stand out may hold a tail, if they are that many standard deviations above zero together."""
@@ -101,7 +101,8 @@ class _Tree:
 
     def mark(self, sigma: float, new: np.ndarray) -> None:
         """Look next into the new cells that are heavy, and clear of noise as large as theirs was."""
-        heavy = self.mass > max(3 * sigma, self.mass.sum() / (2 * FINE))
+        total = self.mass.sum()
+        heavy = (self.mass > max(3 * sigma, total / (2 * BINS))) | (self.mass > max(ALONE * sigma, total / (2 * FINE)))
         divisible = ~self.axis.single(self.start, self.end)
         divisible[divisible] = [
             len(self.axis.cuts(a, b)) > 0 for a, b in zip(self.start[divisible], self.end[divisible], strict=True)
