@@ -201,9 +201,8 @@ class Codec:
     def nullable(self) -> dict[str, bool]:
         """Whether each code column has a code for missing, its last."""
         return {
-            name: coder.nullable(part) if part else coder.null
+            name: self.coders[c.name].nullable(part) if part else self.coders[c.name].null
             for name, (c, part) in self.parts.items()
-            for coder in [self.coders[c.name]]
         }
 
     def decode(self, codes: Codes, rng: np.random.Generator) -> pd.DataFrame:

@@ -250,10 +250,10 @@ def _retold(tree: _Tree, edges: np.ndarray, told: Sequence[Counted]) -> _Tree:
 
 
 def _spikes(tree: _Tree) -> np.ndarray:
-    """Which cells are single values that are far more frequent than those beside them."""
+    """Which cells are far denser than those beside them."""
     width = tree.end - tree.start
     density = np.concatenate([[0.0], tree.mass / width, [0.0]])
-    return tree.axis.single(tree.start, tree.end) & (tree.mass > SPIKE * np.maximum(density[:-2], density[2:]) * width)
+    return tree.mass > SPIKE * np.maximum(density[:-2], density[2:]) * width
 
 
 def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
@@ -263,15 +263,15 @@ def _group(tree: _Tree, noise: float, grids: Grids | None) -> Bins:
     """
     mass, total, column = tree.mass, tree.mass.sum(), tree.axis.column
     bins = _groups.wanted(total, noise, BINS)
-    alone = (mass >= max(total / (2 * bins), LEAST * noise)) & tree.axis.single(tree.start, tree.end)
+    single = tree.axis.single(tree.start, tree.end)
+    alone = (mass >= max(total / (2 * bins), LEAST * noise)) & single
     enough = _groups.share(mass, alone, bins)
     if tree.found:
         enough = max(enough, LEAST * noise)
-    alone |= _spikes(tree) & (mass >= max(total / (2 * FINE), ALONE * noise))
+    alone |= single & _spikes(tree) & (mass >= max(total / (2 * FINE), ALONE * noise))
     starts = _groups.starts(mass, alone, enough)
     held = mass[starts[-1] :].sum()
     if len(starts) > 1 and held < enough / 2 and not alone[starts[-2:]].any():
         starts.pop()
-    single = tree.axis.single(tree.start, tree.end)
     grid = grids.shares(tree.axis.step, tree.start[single], mass[single]) if grids else ()
     return Bins(np.append(tree.start, tree.end[-1]), np.array(starts), mass, column.nullable, grid, tree.found, column.sentinels)

@@ -28,16 +28,24 @@ def measure(data: Counts, walk: Walk, budget: float) -> None:
     prices = {cells: _price(data, walk, cells, budget) for cells in _alike(data, walk)}
     ranked = sorted(prices, key=lambda cells: prices[cells])
     chosen = ranked[: int(np.searchsorted(np.cumsum([prices[c] for c in ranked]), PRICE * budget, side="right"))]
+    if not chosen:
+        return
     groups = {names[i]: flags[i] for cells in chosen for i in cells}
-    attrs = [tuple(names[i] for i in cells) for cells in chosen]
-    for cells, table in zip(chosen, data.measure(attrs, costs=[prices[c] for c in chosen], groups=groups), strict=True):
-        pairs = list(itertools.combinations(range(len(cells)), 2))
-        columns = [(cells[i], cells[j]) for i, j in pairs]
-        parts = [[flags[i] for i in pair] for pair in columns]
-        for axes, pair, part, expected in zip(pairs, columns, parts, walk.expect(columns, parts), strict=True):
-            others = tuple(k for k in range(len(cells)) if k not in axes)
-            noisy = Marginal(tuple(names[i] for i in pair), table.counts.sum(axis=others), table.sigma * 2 ** (len(others) / 2))
-            walk.learn(noisy, pair, expected, groups=part)
+    tables = data.measure([tuple(names[i] for i in cells) for cells in chosen], costs=[prices[c] for c in chosen], groups=groups)
+    told = [
+        (cells, m, axes) for cells, m in zip(chosen, tables, strict=True) for axes in itertools.combinations(range(len(cells)), 2)
+    ]
+    pairs = [(cells[i], cells[j]) for cells, _, (i, j) in told]
+    parts = [[flags[i] for i in pair] for pair in pairs]
+    for (_, m, axes), pair, part, expected in zip(told, pairs, parts, walk.expect(pairs, parts), strict=True):
+        walk.learn(_summed(m, axes), pair, expected, groups=part)
+
+
+def _summed(table: Marginal, axes: tuple[int, int]) -> Marginal:
+    """The table of two columns of a table whose columns all have two codes."""
+    others = tuple(k for k in range(table.counts.ndim) if k not in axes)
+    noise = table.sigma * 2 ** (len(others) / 2)
+    return Marginal(tuple(table.attrs[k] for k in axes), table.counts.sum(axis=others), noise)
 
 
 def _alike(data: Counts, walk: Walk) -> list[Cells]:
